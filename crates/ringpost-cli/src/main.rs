@@ -1,0 +1,2 @@
+//! The command-line tool of ringpost.
+fn main() {}

@@ -1,0 +1,16 @@
+//! The one place that knows which atomics are in use: the machine's, or loom's models of them.
+//!
+//! Everything above imports its atomics from here. No `SeqCst` accesses are used anywhere (loom treats
+//! them as `AcqRel`); total order comes from [`fence`] alone.
+
+#[cfg(not(loom))]
+pub use core::{
+    hint::spin_loop,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence},
+};
+
+#[cfg(loom)]
+pub use loom::{
+    hint::spin_loop,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+};
