@@ -107,9 +107,8 @@ impl Geometry {
         in_range("max_len", request.max_len, 0, MAX_LEN)?;
         in_range("endpoints", request.endpoints, 2, MAX_ENDPOINTS)?;
         in_range("align", request.align, 1, MAX_ALIGN)?;
-        if !request.align.is_power_of_two() {
-            return Err(OutOfRange { what: "align (a power of two)", found: request.align, least: 1, most: MAX_ALIGN });
-        }
+        let align = request.align.next_power_of_two();
+        in_range("align (a power of two)", request.align, align, align)?;
         let capacity = request.capacity.next_power_of_two().max(min_capacity(&request));
         let request = Request { capacity, ..request };
         let start = if request.fixed_len { FIXED_PAYLOAD_OFFSET } else { VARIABLE_PAYLOAD_OFFSET };
