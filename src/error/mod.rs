@@ -1,5 +1,19 @@
 //! Errors. Each operation has a small one of its own; each says what was expected, what was found and what to do.
 
+#[cfg(not(loom))]
+mod any;
+#[cfg(not(loom))]
+mod endpoint;
+#[cfg(not(loom))]
+mod segment;
+
+#[cfg(not(loom))]
+pub use any::{Error, Mismatch};
+#[cfg(not(loom))]
+pub use endpoint::{JoinError, RecvError, Role, SendBatchError, SendError};
+#[cfg(not(loom))]
+pub use segment::{CreateError, OpenError, OsError, RemoveError};
+
 use core::fmt;
 
 /// Bytes that no correct process writes, or that this version does not understand.
@@ -45,3 +59,4 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+

@@ -43,8 +43,8 @@ pub struct Signals {
     pub not_empty: Event,
     /// Where senders sleep until there is room.
     pub not_full: Event,
-    /// How many claims of dead or aborting senders were passed over.
-    pub skipped: AtomicU64,
+    /// The retry epoch up to which every message that came back has been taken again; a hint that saves scans.
+    pub retry_settled: AtomicU64,
 }
 
 /// A futex word, and a reserved one that makes it 8 bytes.
@@ -94,6 +94,8 @@ pub enum RowState {
     Free = 0,
     /// An endpoint's; whether that lives, its lock tells.
     Joined = 1,
+    /// A dead endpoint's, under repair by whoever holds its lock.
+    Recovering = 2,
 }
 
 impl RowState {
@@ -102,6 +104,7 @@ impl RowState {
         match bits & 0xff {
             0 => Some(Self::Free),
             1 => Some(Self::Joined),
+            2 => Some(Self::Recovering),
             _ => None,
         }
     }
@@ -120,7 +123,7 @@ const _: () = {
     assert!(offset_of!(Signals, senders_joined) == 24);
     assert!(offset_of!(Signals, not_empty) == 32);
     assert!(offset_of!(Signals, not_full) == 40);
-    assert!(offset_of!(Signals, skipped) == 48);
+    assert!(offset_of!(Signals, retry_settled) == 48);
     assert!(size_of::<Row>() == 128);
     assert!(offset_of!(Row, role) == 8);
     assert!(offset_of!(Row, pid) == 12);

@@ -1,0 +1,250 @@
+//! A ring on a workbench: its words, a cell for each payload, and ends that note what they did.
+
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::AtomicU64;
+use ringpost::layout::word::{LAP_BITS, Word};
+use ringpost::ring::{
+    Blocked, Memory, MultiReceiver, MultiSender, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender,
+};
+
+/// Which ends a ring has.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// One sender only.
+    pub single_sender: bool,
+    /// One receiver only.
+    pub single_receiver: bool,
+    /// Full means: replace the oldest.
+    pub overwrite: bool,
+}
+
+/// The words of a ring and its payloads.
+pub struct Bench {
+    ends: Ends,
+    shift: u32,
+    words: Vec<AtomicU64>,
+    payloads: Vec<UnsafeCell<u64>>,
+    head: AtomicU64,
+    tail: AtomicU64,
+    delivered_to: AtomicU64,
+    retry_epoch: AtomicU64,
+    retry_settled: AtomicU64,
+}
+
+impl Memory for Bench {
+    fn word(&self, position: u64) -> &AtomicU64 {
+        &self.words[self.slot(position)]
+    }
+    fn head(&self) -> &AtomicU64 {
+        &self.head
+    }
+    fn tail(&self) -> &AtomicU64 {
+        &self.tail
+    }
+    fn delivered_to(&self) -> &AtomicU64 {
+        &self.delivered_to
+    }
+    fn retry_epoch(&self) -> &AtomicU64 {
+        &self.retry_epoch
+    }
+    fn retry_settled(&self) -> &AtomicU64 {
+        &self.retry_settled
+    }
+    fn shift(&self) -> u32 {
+        self.shift
+    }
+}
+
+impl Bench {
+    /// An empty ring of `1 << shift` slots whose lap wraps to zero after its first lap.
+    pub fn new(ends: Ends, shift: u32) -> Arc<Self> {
+        let capacity = 1_u64 << shift;
+        let start = ((1_u64 << LAP_BITS) - 1) << shift;
+        let lap = start >> shift;
+        let word = if ends.single_receiver && !ends.overwrite { Word::skip(lap - 1) } else { Word::free(lap) };
+        Arc::new(Self {
+            ends,
+            shift,
+            words: (0..capacity).map(|_| AtomicU64::new(word.bits())).collect(),
+            payloads: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+            head: AtomicU64::new(start),
+            tail: AtomicU64::new(start),
+            delivered_to: AtomicU64::new(start),
+            retry_epoch: AtomicU64::new(0),
+            retry_settled: AtomicU64::new(0),
+        })
+    }
+
+    /// A sender with this endpoint number.
+    pub fn sender(self: &Arc<Self>, number: u16) -> Sender {
+        let free_by_head = self.ends.single_receiver && !self.ends.overwrite;
+        let end = if self.ends.single_sender && !self.ends.overwrite {
+            SendEnd::Single(SingleSender::join(&**self, free_by_head).expect("the words are sound"))
+        } else {
+            SendEnd::Multi(MultiSender::new(number, self.ends.overwrite, free_by_head))
+        };
+        Sender { bench: Arc::clone(self), end, number, next: 0, overwritten: 0 }
+    }
+
+    /// A receiver with this endpoint number.
+    pub fn receiver(self: &Arc<Self>, number: u16) -> Receiver {
+        let end = if self.ends.single_receiver && !self.ends.overwrite {
+            ReceiveEnd::Single(SingleReceiver::join(&**self).expect("the words are sound"))
+        } else {
+            ReceiveEnd::Multi(MultiReceiver::new(number))
+        };
+        Receiver { bench: Arc::clone(self), end, got: Vec::new() }
+    }
+
+    /// Writes a payload; the caller has claimed the slot.
+    pub fn write(&self, position: u64, value: u64) {
+        // SAFETY: the claim makes it ours; loom reports any access that is not ordered with this one.
+        self.payloads[self.slot(position)].with_mut(|payload| unsafe { *payload = value });
+    }
+
+    /// Reads a payload; the caller has taken the slot.
+    pub fn read(&self, position: u64) -> u64 {
+        // SAFETY: as above.
+        self.payloads[self.slot(position)].with(|payload| unsafe { *payload })
+    }
+
+    fn slot(&self, position: u64) -> usize {
+        (position & ((1 << self.shift) - 1)) as usize
+    }
+}
+
+/// A sender whose messages are `number * 100 + sequence`.
+pub struct Sender {
+    bench: Arc<Bench>,
+    /// The end under test.
+    pub end: SendEnd,
+    number: u16,
+    next: u64,
+    overwritten: u64,
+}
+
+impl Sender {
+    /// Tries once to send up to `want` messages; returns how many went.
+    pub fn send(&mut self, want: u64) -> u64 {
+        let Some(run) = self.claim(want) else { return 0 };
+        for position in run.positions() {
+            self.bench.write(position, u64::from(self.number) * 100 + self.next);
+            self.next += 1;
+        }
+        self.end.commit(&*self.bench, run);
+        run.count
+    }
+
+    /// Tries once to claim a slot and gives it up again, half written.
+    pub fn abort(&mut self) {
+        if let Some(run) = self.claim(1) {
+            self.bench.write(run.first, u64::MAX);
+            self.end.abort(&*self.bench, run.first);
+        }
+    }
+
+    /// Messages sent so far, and how many of anyone's it has overwritten.
+    pub fn done(self) -> (u16, u64, u64) {
+        (self.number, self.next, self.overwritten)
+    }
+
+    fn claim(&mut self, want: u64) -> Option<Run> {
+        match self.end.claim(&*self.bench, want) {
+            Ok(run) => {
+                self.overwritten += self.end.take_overwritten();
+                Some(run)
+            }
+            Err(Blocked::Wait(_)) => None,
+            Err(Blocked::Fault(fault)) => panic!("sender {}: {fault}", self.number),
+        }
+    }
+}
+
+/// A receiver that notes what it got.
+pub struct Receiver {
+    bench: Arc<Bench>,
+    /// The end under test.
+    pub end: ReceiveEnd,
+    /// Messages, in the order of their arrival.
+    pub got: Vec<u64>,
+}
+
+impl Receiver {
+    /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
+    pub fn pull(&mut self, want: u64) -> u64 {
+        let Some(run) = self.take(want) else { return 0 };
+        self.finish(run);
+        run.count
+    }
+
+    /// Tries once to take messages, looks at them, and puts them back.
+    pub fn give_back(&mut self, want: u64, seen: bool) {
+        if let Some(run) = self.take(want) {
+            run.positions().for_each(|position| drop(self.bench.read(position)));
+            self.end.give_back(&*self.bench, run, seen);
+        }
+    }
+
+    /// Takes until nothing is left.
+    pub fn drain(&mut self) {
+        while self.pull(1) > 0 {}
+    }
+
+    /// Takes without reading or releasing.
+    pub fn take(&mut self, want: u64) -> Option<Run> {
+        match self.end.take(&*self.bench, want) {
+            Ok(run) => Some(run),
+            Err(Blocked::Wait(_)) => None,
+            Err(Blocked::Fault(fault)) => panic!("receiver: {fault}"),
+        }
+    }
+
+    /// Reads and releases what was taken.
+    pub fn finish(&mut self, run: Run) {
+        self.got.extend(run.positions().map(|position| self.bench.read(position)));
+        self.end.release(&*self.bench, run);
+    }
+}
+
+/// What all ends have done, to be balanced.
+#[derive(Default)]
+pub struct Tally {
+    sent: Vec<u64>,
+    overwritten: u64,
+    got: Vec<u64>,
+}
+
+impl Tally {
+    /// Adds a sender's account.
+    pub fn sender(&mut self, (number, sent, overwritten): (u16, u64, u64)) {
+        self.sent.extend((0..sent).map(|sequence| u64::from(number) * 100 + sequence));
+        self.overwritten += overwritten;
+    }
+
+    /// Adds a receiver's account, checking each sender's order in it.
+    pub fn receiver(&mut self, got: Vec<u64>) {
+        for (i, earlier) in got.iter().enumerate() {
+            for later in &got[i + 1..] {
+                assert!(earlier / 100 != later / 100 || earlier < later, "out of a sender's order: {got:?}");
+            }
+        }
+        self.got.extend(got);
+    }
+
+    /// Adds an account in which the order does not count, because something came back.
+    pub fn unordered(&mut self, got: Vec<u64>) {
+        self.got.extend(got);
+    }
+
+    /// Nothing lost but what was overwritten, nothing doubled, nothing made up.
+    pub fn balance(mut self) {
+        self.got.sort_unstable();
+        let unique = self.got.windows(2).all(|pair| pair[0] != pair[1]);
+        assert!(unique, "doubled: {:?}", self.got);
+        let missing = self.sent.iter().filter(|message| !self.got.contains(message)).count() as u64;
+        assert_eq!(missing, self.overwritten, "sent {:?}, got {:?}", self.sent, self.got);
+        assert_eq!(self.got.len() as u64 + missing, self.sent.len() as u64, "sent {:?}, got {:?}", self.sent, self.got);
+    }
+}

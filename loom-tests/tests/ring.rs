@@ -1,0 +1,226 @@
+//! Nothing lost, doubled, torn or out of a sender's order, for every combination of ends, across the wrap of the lap.
+#![cfg(loom)]
+
+use std::sync::Arc;
+
+use loom::thread;
+use ringpost_loom::{Bench, Ends, Receiver, Sender, Tally, explore};
+
+const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
+    Ends { single_sender, single_receiver, overwrite: false }
+}
+
+/// Runs each sender's and each receiver's script in a thread of its own (the first receiver's in this one), drains what
+/// is left, and balances the books.
+fn run(bench: &Arc<Bench>, senders: Vec<fn(&mut Sender)>, receivers: Vec<fn(&mut Receiver)>) {
+    let mut tally = Tally::default();
+    let sending = senders.into_iter().zip(1..).map(|(script, number)| {
+        let mut sender = bench.sender(number);
+        thread::spawn(move || {
+            script(&mut sender);
+            sender.done()
+        })
+    });
+    let sending: Vec<_> = sending.collect();
+    let mut receiving: Vec<_> =
+        receivers.into_iter().zip(11..).map(|(script, number)| (script, bench.receiver(number))).collect();
+    let (script, mut mine) = receiving.remove(0);
+    let others: Vec<_> = receiving
+        .into_iter()
+        .map(|(script, mut receiver)| {
+            thread::spawn(move || {
+                script(&mut receiver);
+                receiver.got
+            })
+        })
+        .collect();
+    script(&mut mine);
+    for thread in sending {
+        tally.sender(thread.join().expect("a sender panicked"));
+    }
+    for thread in others {
+        tally.receiver(thread.join().expect("a receiver panicked"));
+    }
+    mine.drain();
+    tally.receiver(mine.got);
+    tally.balance();
+}
+
+fn one(sender: &mut Sender) {
+    sender.send(1);
+}
+
+fn two_by_one(sender: &mut Sender) {
+    sender.send(1);
+    sender.send(1);
+}
+
+fn pull_two(receiver: &mut Receiver) {
+    receiver.pull(1);
+    receiver.pull(1);
+}
+
+fn pull_once(receiver: &mut Receiver) {
+    receiver.pull(1);
+}
+
+#[test]
+fn single_to_single_one_slot() {
+    explore(None, || {
+        let three = |sender: &mut Sender| {
+            for _ in 0..3 {
+                sender.send(1);
+            }
+        };
+        run(&Bench::new(ends(true, true), 0), vec![three], vec![pull_two]);
+    });
+}
+
+#[test]
+fn single_to_single_batches() {
+    explore(None, || {
+        let batches = |sender: &mut Sender| {
+            for _ in 0..2 {
+                sender.send(2);
+            }
+        };
+        let pulls = |receiver: &mut Receiver| {
+            for _ in 0..2 {
+                receiver.pull(2);
+            }
+        };
+        run(&Bench::new(ends(true, true), 1), vec![batches], vec![pulls]);
+    });
+}
+
+#[test]
+fn single_to_multi() {
+    explore(Some(3), || {
+        let three = |sender: &mut Sender| {
+            for _ in 0..3 {
+                sender.send(1);
+            }
+        };
+        run(&Bench::new(ends(true, false), 1), vec![three], vec![pull_two, pull_once]);
+    });
+}
+
+#[test]
+fn multi_to_single() {
+    explore(Some(3), || run(&Bench::new(ends(false, true), 1), vec![two_by_one, two_by_one], vec![pull_two]));
+}
+
+#[test]
+fn multi_to_multi() {
+    explore(Some(3), || {
+        run(&Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
+    });
+}
+
+#[test]
+fn multi_to_multi_batches() {
+    explore(Some(3), || {
+        let batch = |sender: &mut Sender| {
+            sender.send(2);
+        };
+        let pull = |receiver: &mut Receiver| {
+            receiver.pull(2);
+        };
+        run(&Bench::new(ends(false, false), 1), vec![batch, batch], vec![pull, pull]);
+    });
+}
+
+#[test]
+fn aborted_claims_are_passed_over() {
+    for single_receiver in [false, true] {
+        explore(Some(3), move || {
+            let aborting = |sender: &mut Sender| {
+                sender.abort();
+                sender.send(1);
+            };
+            run(&Bench::new(ends(false, single_receiver), 0), vec![aborting, two_by_one], vec![pull_two]);
+        });
+    }
+}
+
+#[test]
+fn aborted_claims_are_passed_over_by_two_receivers() {
+    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort, one], vec![pull_once, pull_once]));
+}
+
+#[test]
+fn overwriting_loses_just_what_it_counts() {
+    explore(Some(3), || {
+        let ends = Ends { overwrite: true, ..ends(false, false) };
+        run(&Bench::new(ends, 0), vec![two_by_one, one], vec![pull_once]);
+    });
+}
+
+#[test]
+fn what_comes_back_is_delivered_once_more_and_once_only() {
+    explore(Some(2), || {
+        let bench = Bench::new(ends(false, false), 0);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        let sending = thread::spawn(move || {
+            sender.send(1);
+            sender.send(1);
+            sender.done()
+        });
+        let returning = thread::spawn(move || {
+            one.give_back(1, true);
+            one
+        });
+        two.pull(1);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        let mut one = returning.join().expect("the receiver panicked");
+        one.drain();
+        two.drain();
+        tally.unordered(one.got);
+        tally.unordered(two.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn a_single_receiver_gives_back_in_order() {
+    explore(None, || {
+        let returning = |receiver: &mut Receiver| {
+            receiver.give_back(2, false);
+            receiver.pull(2);
+        };
+        run(&Bench::new(ends(true, true), 1), vec![two_by_one], vec![returning]);
+    });
+}
+
+#[test]
+fn a_single_receiver_releases_out_of_order() {
+    for single_sender in [true, false] {
+        explore(Some(3), move || {
+            let bench = Bench::new(ends(single_sender, true), 1);
+            let mut sender = bench.sender(1);
+            sender.send(1);
+            sender.send(1);
+            let mut receiver = bench.receiver(11);
+            let run = receiver.take(2).expect("two messages are there");
+            let sending = thread::spawn(move || {
+                {
+                    for _ in 0..3 {
+                        sender.send(1);
+                    }
+                };
+                sender.done()
+            });
+            for position in run.positions().rev() {
+                receiver.finish(ringpost::ring::Run { first: position, count: 1 });
+            }
+            let mut tally = Tally::default();
+            tally.sender(sending.join().expect("the sender panicked"));
+            receiver.got.reverse();
+            receiver.drain();
+            tally.receiver(receiver.got);
+            tally.balance();
+        });
+    }
+}

@@ -1,0 +1,114 @@
+//! No wake-up is lost: in these models nobody ever wakes by the clock, so one lost would be a deadlock.
+#![cfg(loom)]
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use loom::thread;
+use ringpost::wait::{Attempt, Deadline, Wait, notify, notify_all, until};
+use ringpost_loom::{Kernel, explore};
+
+/// A counter to take from, with a place to sleep: the smallest thing that can be waited for.
+struct Shelf {
+    kernel: Kernel,
+    event: AtomicU32,
+    items: AtomicU64,
+}
+
+impl Shelf {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { kernel: Kernel::default(), event: AtomicU32::new(0), items: AtomicU64::new(0) })
+    }
+
+    fn put(&self, count: u64) {
+        self.items.fetch_add(count, Ordering::Relaxed);
+        notify(&self.kernel, &self.event, count as u32);
+    }
+
+    /// Takes one, or learns that there are none and will be none.
+    fn try_take(&self) -> bool {
+        let mut now = self.items.load(Ordering::Relaxed);
+        while now > 0 {
+            match self.items.compare_exchange(now, now - 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(other) => now = other,
+            }
+        }
+        false
+    }
+
+    fn take(&self) {
+        let taken = until(&self.kernel, &self.event, Wait::Sleep, Deadline::NEVER, |_| {
+            if self.try_take() { Attempt::Done(()) } else { Attempt::Blocked { soon: false } }
+        });
+        assert_eq!(taken, Some(()));
+    }
+}
+
+#[test]
+fn one_waits_for_two() {
+    explore(None, || {
+        let shelf = Shelf::new();
+        let other = Arc::clone(&shelf);
+        let putting = thread::spawn(move || {
+            other.put(1);
+            other.put(1);
+        });
+        shelf.take();
+        shelf.take();
+        putting.join().expect("the waker panicked");
+    });
+}
+
+#[test]
+fn two_wait_for_one_each_from_two() {
+    explore(Some(3), || {
+        let shelf = Shelf::new();
+        let threads: Vec<_> = (0..3)
+            .map(|i| {
+                let shelf = Arc::clone(&shelf);
+                thread::spawn(move || if i == 0 { shelf.take() } else { shelf.put(1) })
+            })
+            .collect();
+        shelf.take();
+        threads.into_iter().for_each(|thread| thread.join().expect("a thread panicked"));
+    });
+}
+
+#[test]
+fn two_wait_for_two_at_once() {
+    explore(Some(3), || {
+        let shelf = Shelf::new();
+        let (one, two) = (Arc::clone(&shelf), Arc::clone(&shelf));
+        let taking = thread::spawn(move || one.take());
+        let putting = thread::spawn(move || two.put(2));
+        shelf.take();
+        taking.join().expect("the waiter panicked");
+        putting.join().expect("the waker panicked");
+    });
+}
+
+#[test]
+fn everyone_learns_of_the_end() {
+    explore(Some(3), || {
+        let shelf = Shelf::new();
+        let wait = |shelf: &Shelf| {
+            let ended = until(&shelf.kernel, &shelf.event, Wait::Sleep, Deadline::NEVER, |_| {
+                match shelf.items.load(Ordering::Relaxed) {
+                    0 => Attempt::Blocked { soon: false },
+                    _ => Attempt::Done(()),
+                }
+            });
+            assert_eq!(ended, Some(()));
+        };
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let shelf = Arc::clone(&shelf);
+                thread::spawn(move || wait(&shelf))
+            })
+            .collect();
+        shelf.items.store(1, Ordering::Relaxed);
+        notify_all(&shelf.kernel, &shelf.event);
+        threads.into_iter().for_each(|thread| thread.join().expect("a waiter panicked"));
+    });
+}

@@ -1,0 +1,151 @@
+//! Looking at a queue without joining it.
+
+use crate::error::Role;
+use crate::layout::control::{Row, RowState};
+use crate::layout::geometry::{Ends, WhenFull};
+use crate::layout::header::VERSION;
+use crate::participant::{Liveness, SharedRing, liveness, visible_pid};
+use crate::ring;
+use crate::segment::{Name, Segment};
+use crate::sync::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// What a queue is and what has been done with it: a snapshot whose parts are not of one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stat {
+    /// Its name.
+    pub name: String,
+    /// The most messages that it holds.
+    pub capacity: u64,
+    /// Messages that wait to be taken.
+    pub size: u64,
+    /// Bytes of the longest message.
+    pub max_len: u64,
+    /// Bytes of the whole segment.
+    pub total_bytes: u64,
+    /// How many senders may join.
+    pub senders: Ends,
+    /// How many receivers may join.
+    pub receivers: Ends,
+    /// What `send` does when it is full.
+    pub when_full: WhenFull,
+    /// The message type's name, `None` for raw bytes.
+    pub message_type: Option<String>,
+    /// Whether it goes when its last member leaves.
+    pub ephemeral: bool,
+    /// Whether it is marked closed.
+    pub closed: bool,
+    /// The version of its format.
+    pub format_version: u32,
+    /// When it was made, in nanoseconds since 1970.
+    pub created_ns: u64,
+    /// What all endpoints together have done since then. Counters of an endpoint that was killed may lack its last call.
+    pub totals: Counters,
+    /// Those that are joined now.
+    pub endpoints: Vec<EndpointStat>,
+}
+
+/// Cumulative counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages sent.
+    pub sent: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Messages taken and released.
+    pub pulled: u64,
+    /// Bytes of those.
+    pub pulled_bytes: u64,
+    /// Messages refused because the queue was full.
+    pub dropped: u64,
+    /// Messages replaced by newer ones because the queue was full.
+    pub overwritten: u64,
+    /// Dead endpoints that were repaired.
+    pub recovered: u64,
+}
+
+/// One joined endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStat {
+    /// Its number, which signs what it holds.
+    pub number: u16,
+    /// Which end it is.
+    pub role: Role,
+    /// Its process, or `None` if that is of another pid namespace.
+    pub pid: Option<u32>,
+    /// When it joined, in nanoseconds since 1970.
+    pub joined_ns: u64,
+    /// Whether it lives.
+    pub liveness: Liveness,
+}
+
+/// Describes a queue.
+pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
+    let header = segment.header();
+    let request = &header.geometry.request;
+    let rows = (0..header.geometry.rows as usize).filter_map(|index| Some((index, segment.row(index)?)));
+    let mut totals = Counters::default();
+    let mut endpoints = Vec::new();
+    for (index, row) in rows {
+        totals.add(row);
+        endpoints.extend(endpoint_stat(segment, index, row));
+    }
+    Stat {
+        name: segment.name().map_or("", Name::as_str).to_owned(),
+        capacity: request.capacity,
+        size: ring::size(&SharedRing::new(segment)),
+        max_len: request.max_len,
+        total_bytes: header.geometry.total,
+        senders: request.senders,
+        receivers: request.receivers,
+        when_full: request.when_full,
+        message_type: header.message_type.as_ref().map(|t| t.name.clone()),
+        ephemeral: header.ephemeral,
+        closed: read(&segment.control().signals.closed) != 0,
+        format_version: VERSION,
+        created_ns: header.created_ns,
+        totals,
+        endpoints,
+    }
+}
+
+impl Counters {
+    fn add(&mut self, row: &Row) {
+        let add = |total: &mut u64, counter| *total = total.wrapping_add(read(counter));
+        add(&mut self.sent, &row.sent);
+        add(&mut self.sent_bytes, &row.sent_bytes);
+        add(&mut self.pulled, &row.pulled);
+        add(&mut self.pulled_bytes, &row.pulled_bytes);
+        add(&mut self.dropped, &row.dropped);
+        add(&mut self.overwritten, &row.overwritten);
+        add(&mut self.recovered, &row.recovered);
+    }
+}
+
+fn endpoint_stat(segment: &Segment, index: usize, row: &Row) -> Option<EndpointStat> {
+    if RowState::of(read(&row.state)) == Some(RowState::Free) {
+        return None;
+    }
+    // Relaxed: part of a snapshot.
+    let role = match row.role.load(Ordering::Relaxed) {
+        1 => Role::Sender,
+        2 => Role::Receiver,
+        _ => return None,
+    };
+    let pid = visible_pid(row);
+    Some(EndpointStat {
+        number: (index + 1) as u16,
+        role,
+        pid: (pid != 0).then_some(pid),
+        joined_ns: read(&row.joined_ns),
+        liveness: liveness(segment, index),
+    })
+}
+
+fn read(word: &AtomicU64) -> u64 {
+    // Relaxed: part of a snapshot.
+    word.load(Ordering::Relaxed)
+}

@@ -1,0 +1,122 @@
+//! The ring of a mapped segment, and the bytes of its slots.
+
+use std::sync::Arc;
+
+use crate::error::Fault;
+use crate::layout::control::Signals;
+use crate::ring::Memory;
+use crate::segment::{Segment, Slots};
+use crate::sync::{AtomicU64, Ordering};
+
+/// The shared words and payloads of one segment, kept alive by this handle.
+pub struct SharedRing {
+    slots: Slots,
+    shift: u32,
+    max_len: usize,
+    fixed_len: bool,
+}
+
+impl SharedRing {
+    /// A handle on the ring of `segment`.
+    pub fn new(segment: &Arc<Segment>) -> Self {
+        let geometry = &segment.header().geometry;
+        Self {
+            slots: Slots::new(Arc::clone(segment)),
+            shift: geometry.shift(),
+            max_len: geometry.request.max_len as usize,
+            fixed_len: geometry.request.fixed_len,
+        }
+    }
+
+    /// The words that both sides look at.
+    #[inline]
+    pub fn signals(&self) -> &Signals {
+        &self.slots.segment().control().signals
+    }
+
+    /// The segment.
+    #[inline]
+    pub fn segment(&self) -> &Arc<Segment> {
+        self.slots.segment()
+    }
+
+    /// The longest message, in bytes.
+    #[inline]
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// Whether every message has [`Self::max_len`] bytes.
+    #[inline]
+    pub fn fixed_len(&self) -> bool {
+        self.fixed_len
+    }
+
+    /// Notes the length of the message at `position`, whose slot the caller has claimed. At most [`Self::max_len`].
+    #[inline]
+    pub fn set_len(&self, position: u64, len: usize) {
+        debug_assert!(len <= self.max_len);
+        if !self.fixed_len {
+            // Relaxed: the commit orders it.
+            self.slots.len(position).store(len as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// The length of the message at `position`, whose slot the caller has taken: never more than [`Self::max_len`].
+    #[inline]
+    pub fn len(&self, position: u64) -> usize {
+        if self.fixed_len {
+            return self.max_len;
+        }
+        // Relaxed: the take orders it. Cut off, so that a scribbler cannot make us read beyond the slot.
+        (self.slots.len(position).load(Ordering::Relaxed) as usize).min(self.max_len)
+    }
+
+    /// Whether the length of a taken message is one that a sender may have written.
+    #[inline]
+    pub fn check_len(&self, position: u64) -> Result<(), Fault> {
+        if self.fixed_len {
+            return Ok(());
+        }
+        // Relaxed: the take orders it.
+        let len = self.slots.len(position).load(Ordering::Relaxed) as usize;
+        if len <= self.max_len { Ok(()) } else { Err(Fault::corrupt("message length", self.max_len as u64, len as u64)) }
+    }
+
+    /// The first payload byte of the slot that `position` falls on; [`Self::max_len`] bytes are there.
+    #[inline]
+    pub fn payload(&self, position: u64) -> *mut u8 {
+        self.slots.payload(position)
+    }
+}
+
+impl Memory for SharedRing {
+    #[inline]
+    fn word(&self, position: u64) -> &AtomicU64 {
+        self.slots.word(position)
+    }
+    #[inline]
+    fn head(&self) -> &AtomicU64 {
+        &self.slots.segment().control().head
+    }
+    #[inline]
+    fn tail(&self) -> &AtomicU64 {
+        &self.slots.segment().control().tail
+    }
+    #[inline]
+    fn delivered_to(&self) -> &AtomicU64 {
+        &self.slots.segment().control().delivered_to
+    }
+    #[inline]
+    fn retry_epoch(&self) -> &AtomicU64 {
+        &self.signals().retry_epoch
+    }
+    #[inline]
+    fn retry_settled(&self) -> &AtomicU64 {
+        &self.signals().retry_settled
+    }
+    #[inline]
+    fn shift(&self) -> u32 {
+        self.shift
+    }
+}

@@ -1,0 +1,21 @@
+//! What a message may be: raw bytes, or a type any of whose bit patterns is a valid value.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::layout::header::{MessageType, fingerprint};
+
+/// What can travel through a queue: `[u8]`, or any sized type with the four traits of the `zerocopy` crate. Implemented
+/// for everything that has them; derive those for types of your own.
+///
+/// They are what makes reading in place sound between processes that cannot check one another: whatever bytes the other
+/// side leaves, they are a valid value.
+pub trait Payload: FromBytes + IntoBytes + Immutable + KnownLayout {}
+
+impl<T: ?Sized + FromBytes + IntoBytes + Immutable + KnownLayout> Payload for T {}
+
+/// How `T` is recorded in a segment's header.
+pub fn message_type<T>() -> MessageType {
+    let name = core::any::type_name::<T>();
+    // Zero stands for raw bytes.
+    MessageType { name: name.to_owned(), hash: fingerprint(name.as_bytes()).max(1) }
+}

@@ -1,0 +1,150 @@
+//! What a sender and a receiver have in common: their endpoint, the ring, and what to do when they cannot go on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{JoinError, Role};
+use crate::layout::control::{Row, Signals};
+use crate::participant::{Endpoint, SharedRing, any_alive, recover_in_the_way, sweep};
+use crate::ring::{self, InTheWay};
+use crate::segment::Segment;
+use crate::sync::{AtomicU64, Ordering};
+use crate::wait::{Futex, LONG_SLEEP, Wait, notify, notify_all};
+
+/// One joined endpoint at work.
+pub struct Link {
+    endpoint: Endpoint,
+    /// The shared words and payloads.
+    pub ring: SharedRing,
+    /// How it waits.
+    pub wait: Wait,
+    /// The kernel's part of waiting.
+    pub futex: Futex,
+    swept: Instant,
+}
+
+impl Link {
+    /// Joins and repairs what the dead have left.
+    pub fn join(segment: &Arc<Segment>, role: Role) -> Result<Self, JoinError> {
+        let endpoint = Endpoint::join(segment, role)?;
+        let ring = SharedRing::new(segment);
+        let mut link = Self { endpoint, ring, wait: Wait::default(), futex: Futex::new(), swept: Instant::now() };
+        link.sweep();
+        Ok(link)
+    }
+
+    /// The number that signs claims.
+    pub fn number(&self) -> u16 {
+        self.endpoint.number()
+    }
+
+    /// The endpoint's row, whose counters are its own to write.
+    #[inline]
+    pub fn row(&self) -> &Row {
+        self.endpoint.row()
+    }
+
+    /// The words that both sides look at.
+    #[inline]
+    pub fn signals(&self) -> &Signals {
+        self.ring.signals()
+    }
+
+    /// Whether this is the process that joined.
+    #[inline]
+    pub fn is_here(&self) -> bool {
+        self.endpoint.is_here()
+    }
+
+    /// Whether the queue is marked closed.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        // Acquire: closed, pairs with close: what was committed before the mark is seen after it.
+        self.signals().closed.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether the queue's name is gone.
+    #[inline]
+    pub fn is_removed(&self) -> bool {
+        // Acquire: closed, pairs with close.
+        self.signals().removed.load(Ordering::Acquire) != 0
+    }
+
+    /// Wakes as many receivers as there are new messages.
+    #[inline]
+    pub fn wake_receivers(&self, messages: u64) {
+        notify(&self.futex, &self.signals().not_empty.word, cut(messages));
+    }
+
+    /// Wakes as many senders as there are new free slots.
+    #[inline]
+    pub fn wake_senders(&self, slots: u64) {
+        notify(&self.futex, &self.signals().not_full.word, cut(slots));
+    }
+
+    /// Wakes everyone, after something that concerns them all.
+    pub fn wake_all(&self) {
+        wake_all(&self.futex, self.signals());
+    }
+
+    /// Messages that wait to be taken.
+    pub fn size(&self) -> u64 {
+        ring::size(&self.ring)
+    }
+
+    /// Whoever is in the way is repaired if it is dead; from time to time everyone is looked at. Returns whether trying
+    /// again at once may help. For the slow path: it makes system calls.
+    pub fn repair(&mut self, in_the_way: Option<InTheWay>) -> bool {
+        let Some(file) = self.endpoint.file() else { return false };
+        let repaired = match in_the_way {
+            Some(other) if other.owner != self.endpoint.number() => recover_in_the_way(&self.ring, file, other),
+            _ => false,
+        };
+        if repaired {
+            self.wake_all();
+        }
+        repaired || (self.swept.elapsed() >= LONG_SLEEP && self.sweep())
+    }
+
+    /// Whether senders have joined and none is left alive.
+    pub fn senders_gone(&self) -> bool {
+        // Relaxed: looked at again and again.
+        if self.signals().senders_joined.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        !any_alive(self.ring.segment(), Role::Sender)
+    }
+
+    /// Frees everything that this endpoint still holds in the ring: guards that were leaked.
+    pub fn reclaim(&self) {
+        ring::recover(&self.ring, self.number());
+        self.wake_all();
+    }
+
+    fn sweep(&mut self) -> bool {
+        self.swept = Instant::now();
+        let Some(file) = self.endpoint.file() else { return false };
+        let found = sweep(&self.ring, file, self.endpoint.number());
+        if found {
+            self.wake_all();
+        }
+        found
+    }
+}
+
+/// Wakes everyone who sleeps on a queue.
+pub fn wake_all(futex: &Futex, signals: &Signals) {
+    notify_all(futex, &signals.not_empty.word);
+    notify_all(futex, &signals.not_full.word);
+}
+
+/// Adds to a counter that only this endpoint writes.
+#[inline]
+pub fn count(counter: &AtomicU64, more: u64) {
+    // Relaxed: a counter with one writer, read by people. No exchange is needed.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+fn cut(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX).min(i32::MAX as u32)
+}

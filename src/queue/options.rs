@@ -1,0 +1,181 @@
+//! What a queue is made with.
+
+use core::marker::PhantomData;
+
+use crate::error::CreateError;
+use crate::layout::geometry::{Ends, Geometry, Request, WhenFull};
+use crate::payload::{Payload, message_type};
+use crate::segment::{Accept, Spec};
+
+/// What a queue is made with. Everything is fixed at creation; whoever opens the queue finds it as it is.
+///
+/// ```
+/// use ringpost::{Ends, Options, WhenFull};
+///
+/// let options = Options::new(4096).max_len(64).senders(Ends::Single).when_full(WhenFull::Fail);
+/// assert_eq!(options.plan()?.capacity, 4096);
+/// # Ok::<(), ringpost::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Options<T: ?Sized = [u8]> {
+    spec: Spec,
+    accept: Accept,
+    message: PhantomData<fn(&T)>,
+}
+
+/// The exact sizes of a queue before it is made, in bytes unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Messages that it will hold: the capacity asked for, rounded up.
+    pub capacity: u64,
+    /// The whole segment, all of it allocated at creation.
+    pub total_bytes: u64,
+    /// From one slot to the next.
+    pub stride: u64,
+    /// From the start of a slot to its payload.
+    pub payload_offset: u64,
+    /// From the start of the segment to the first slot.
+    pub slots_offset: u64,
+    /// Rows of the endpoint table: the most endpoints, and two fixed places for single ends.
+    pub rows: u64,
+}
+
+impl Options {
+    /// A queue of raw bytes that holds at least `capacity` messages (1 to 2^30), of up to 256 bytes each unless
+    /// [`max_len`](Self::max_len) says otherwise.
+    ///
+    /// By default any number of senders and of receivers may join (64 endpoints in all), a full queue makes senders
+    /// wait, and only the creating user may open it.
+    pub fn new(capacity: usize) -> Self {
+        Self::with(capacity, 256, 16, None)
+    }
+
+    /// The longest message in bytes, 0 to 2^31.
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.spec.request.max_len = bytes as u64;
+        self
+    }
+
+    /// What the address of every message is a multiple of: a power of two of at most 4096 bytes. By default 16.
+    pub fn align(mut self, bytes: usize) -> Self {
+        self.spec.request.align = bytes as u64;
+        self
+    }
+}
+
+impl<T: Payload> Options<T> {
+    /// A queue that holds at least `capacity` (1 to 2^30) values of type `T`.
+    pub fn of(capacity: usize) -> Self {
+        Self::with(capacity, size_of::<T>(), align_of::<T>(), Some(message_type::<T>()))
+    }
+}
+
+impl<T: ?Sized + Payload> Options<T> {
+    fn with(
+        capacity: usize,
+        max_len: usize,
+        align: usize,
+        message_type: Option<crate::layout::header::MessageType>,
+    ) -> Self {
+        let request = Request {
+            capacity: capacity as u64,
+            max_len: max_len as u64,
+            align: align as u64,
+            fixed_len: message_type.is_some(),
+            senders: Ends::Multi,
+            receivers: Ends::Multi,
+            when_full: WhenFull::Block,
+            endpoints: 64,
+        };
+        let spec = Spec { request, mode: 0o600, ephemeral: false, huge_pages: false, prefault: false, message_type };
+        Self { spec, accept: Accept::default(), message: PhantomData }
+    }
+
+    /// How many senders may be joined at a time: one, which is faster, or many. By default many.
+    pub fn senders(mut self, ends: Ends) -> Self {
+        self.spec.request.senders = ends;
+        self
+    }
+
+    /// How many receivers may be joined at a time: one, which is faster, or many. By default many.
+    pub fn receivers(mut self, ends: Ends) -> Self {
+        self.spec.request.receivers = ends;
+        self
+    }
+
+    /// What `send` does when the queue is full. By default it waits.
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.spec.request.when_full = policy;
+        self
+    }
+
+    /// The most senders and receivers together that may be joined at a time, 2 to 1021. By default 64.
+    pub fn endpoints(mut self, most: usize) -> Self {
+        self.spec.request.endpoints = most as u64;
+        self
+    }
+
+    /// Who may open it, as for a file; by default `0o600`. A class of users may do all or nothing: read and write, or
+    /// neither, because receiving writes too. The umask does not apply.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.spec.mode = mode;
+        self
+    }
+
+    /// When opening with these options: accept a queue that this user made, besides our own and root's.
+    pub fn accept_owner(mut self, uid: u32) -> Self {
+        self.accept = self.accept.owner(uid);
+        self
+    }
+
+    /// Asks the kernel for huge pages. A hint: it is followed where `/sys/kernel/mm/transparent_hugepage/shmem_enabled`
+    /// allows it.
+    pub fn huge_pages(mut self, yes: bool) -> Self {
+        self.spec.huge_pages = yes;
+        self
+    }
+
+    /// Maps every page at once in the creating process, so that no page fault comes later. The memory itself is always
+    /// allocated at creation.
+    pub fn prefault(mut self, yes: bool) -> Self {
+        self.spec.prefault = yes;
+        self
+    }
+
+    /// Removes the queue when the last process that has it open closes it. By default it outlives its processes.
+    pub fn ephemeral(mut self, yes: bool) -> Self {
+        self.spec.ephemeral = yes;
+        self
+    }
+
+    /// The exact sizes that a queue with these options has.
+    ///
+    /// # Errors
+    /// [`CreateError::InvalidOptions`] with the range allowed.
+    pub fn plan(&self) -> Result<Plan, CreateError> {
+        let geometry = Geometry::plan(self.spec.request)?;
+        Ok(Plan {
+            capacity: geometry.request.capacity,
+            total_bytes: geometry.total,
+            stride: geometry.stride,
+            payload_offset: geometry.payload_offset,
+            slots_offset: geometry.slots_offset,
+            rows: geometry.rows,
+        })
+    }
+
+    pub(super) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub(super) fn acceptable(&self) -> &Accept {
+        &self.accept
+    }
+}
+
+impl<T: ?Sized> Clone for Options<T> {
+    fn clone(&self) -> Self {
+        Self { spec: self.spec.clone(), accept: self.accept.clone(), message: PhantomData }
+    }
+}

@@ -1,0 +1,343 @@
+//! The receiving end.
+
+use core::cell::{Cell, RefCell};
+use core::marker::PhantomData;
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::batch::{Batch, Message, Runs};
+use super::link::{Link, count};
+use crate::error::{Fault, JoinError, RecvError, Role};
+use crate::layout::geometry::Ends;
+use crate::payload::Payload;
+use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
+use crate::segment::Segment;
+use crate::sync::Ordering;
+use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+
+/// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
+///
+/// It can move to another thread. After a fork the child's copy gives [`RecvError::Forked`].
+pub struct Receiver<T: ?Sized = [u8]> {
+    pub(super) link: Link,
+    end: RefCell<ReceiveEnd>,
+    /// Messages taken and neither released nor given back: behind a call, those that were leaked.
+    held: Cell<u64>,
+    until_senders_leave: bool,
+    message: PhantomData<fn() -> Box<T>>,
+}
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    pub(super) fn join(segment: &Arc<Segment>) -> Result<Self, JoinError> {
+        let link = Link::join(segment, Role::Receiver)?;
+        let end = match segment.header().geometry.receive_protocol() {
+            Ends::Single => ReceiveEnd::Single(SingleReceiver::join(&link.ring)?),
+            Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
+        };
+        let end = RefCell::new(end);
+        Ok(Self { link, end, held: Cell::new(0), until_senders_leave: false, message: PhantomData })
+    }
+
+    /// Takes up to `size` messages: returns as soon as `size` are there, or with what is there when `timeout` has passed
+    /// in all (monotonic clock). An empty batch after the timeout is not an error. `size` is cut off at the capacity.
+    ///
+    /// The messages are read in place. What the program has looked at is released when the batch is dropped; what it
+    /// has not goes back into the queue, in order. See [`Batch`].
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] and its like, once nothing is left to receive.
+    ///
+    /// ```
+    /// # use {ringpost::{Options, Queue}, std::time::Duration};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// let (mut tx, mut rx) = (queue.sender()?, queue.receiver()?);
+    /// tx.send(b"one")?;
+    /// tx.send(b"two")?;
+    /// for message in rx.pull(2, Duration::from_secs(1))? {
+    ///     println!("{} bytes", message.len());
+    /// }
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn pull(&mut self, size: usize, timeout: Duration) -> Result<Batch<'_, T>, RecvError> {
+        self.pull_until(size, Some(Deadline::after(timeout)))
+    }
+
+    /// Takes up to `size` of the messages that are there now, without waiting.
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull).
+    pub fn try_pull(&mut self, size: usize) -> Result<Batch<'_, T>, RecvError> {
+        self.pull_until(size, None)
+    }
+
+    /// Takes one message, waiting for as long as it takes.
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] and its like, once nothing is left to receive. So `while let Ok(message) = rx.recv()` ends
+    /// when the queue is closed and drained.
+    pub fn recv(&mut self) -> Result<Message<'_, T>, RecvError> {
+        let runs = self.take(1, Some(Deadline::NEVER))?;
+        let position = runs.first().expect("a wait without a deadline ends with a message or an error");
+        Ok(Message::new(self, position))
+    }
+
+    /// Takes one message, waiting for at most `timeout` in all; `None` if there was none.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'_, T>>, RecvError> {
+        let runs = self.take(1, Some(Deadline::after(timeout)))?;
+        Ok(runs.first().map(|position| Message::new(self, position)))
+    }
+
+    /// Takes one message if there is one now.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Option<Message<'_, T>>, RecvError> {
+        let runs = self.take(1, None)?;
+        Ok(runs.first().map(|position| Message::new(self, position)))
+    }
+
+    /// Whether to report [`RecvError::SendersGone`] when the queue is empty, senders had joined, and none is left. By
+    /// default a receiver waits for the next one.
+    pub fn until_senders_leave(&mut self, yes: bool) {
+        self.until_senders_leave = yes;
+    }
+
+    /// How it waits when the queue is empty. By default [`Wait::Balanced`].
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.link.wait = wait;
+    }
+
+    /// Messages that wait to be taken, at most the capacity: a snapshot.
+    pub fn size(&self) -> usize {
+        self.link.size() as usize
+    }
+
+    /// The most messages that the queue holds.
+    pub fn capacity(&self) -> usize {
+        self.link.ring.capacity() as usize
+    }
+
+    /// Bytes of the longest message.
+    pub fn max_len(&self) -> usize {
+        self.link.ring.max_len()
+    }
+
+    fn pull_until(&mut self, size: usize, deadline: Option<Deadline>) -> Result<Batch<'_, T>, RecvError> {
+        let runs = self.take(size as u64, deadline)?;
+        Ok(Batch::new(self, runs))
+    }
+
+    /// Takes up to `want` messages; without a deadline, only what is there.
+    #[inline]
+    fn take(&mut self, want: u64, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        let mut runs = Runs::default();
+        let want = want.min(self.link.ring.capacity());
+        let blocked = match self.collect(&mut runs, want) {
+            Ok(()) => return Ok(runs),
+            Err(blocked) => blocked,
+        };
+        let outcome = match deadline {
+            None => self.take_repaired(&mut runs, want, blocked),
+            Some(deadline) => self.take_until(&mut runs, want, deadline),
+        };
+        match outcome {
+            Err(error) if runs.is_empty() => Err(error),
+            _ => Ok(runs),
+        }
+    }
+
+    /// Takes what is there, up to `want` in all.
+    #[inline]
+    fn collect(&mut self, runs: &mut Runs, want: u64) -> Result<(), Blocked> {
+        let end = self.end.get_mut();
+        while runs.count() < want {
+            let run = end.take(&self.link.ring, want - runs.count());
+            if end.take_freed() {
+                self.link.wake_senders(1);
+            }
+            let run = run?;
+            self.held.set(self.held.get() + run.count);
+            if let Err(fault) = check_lens(&self.link, run) {
+                end.give_back(&self.link.ring, run, false);
+                self.held.set(self.held.get() - run.count);
+                return Err(Blocked::Fault(fault));
+            }
+            runs.push(run);
+        }
+        Ok(())
+    }
+
+    /// Nothing was there at first sight, and the call does not wait.
+    #[cold]
+    fn take_repaired(&mut self, runs: &mut Runs, want: u64, blocked: Blocked) -> Result<(), RecvError> {
+        match blocked {
+            Blocked::Fault(fault) => Err(RecvError::Fault(fault)),
+            Blocked::Wait(in_the_way) => {
+                let closed = self.end_of_queue(in_the_way);
+                if closed.is_some() || (in_the_way.is_some() && self.link.repair(in_the_way)) {
+                    // Once more, since the last messages may have come just before the close was seen.
+                    if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
+                        return Err(RecvError::Fault(fault));
+                    }
+                }
+                if runs.is_empty() { closed.map_or(Ok(()), Err) } else { Ok(()) }
+            }
+        }
+    }
+
+    #[cold]
+    fn take_until(&mut self, runs: &mut Runs, want: u64, deadline: Deadline) -> Result<(), RecvError> {
+        let (futex, wait) = (self.link.futex, self.link.wait);
+        let segment = Arc::clone(self.link.ring.segment());
+        let event = &segment.control().signals.not_empty.word;
+        until(&futex, event, wait, deadline, |phase| match self.collect(runs, want) {
+            Ok(()) => {
+                if phase == Phase::Woken && self.link.size() > 0 {
+                    // There is more, for others of those who sleep.
+                    self.link.wake_receivers(1);
+                }
+                Attempt::Done(Ok(()))
+            }
+            Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
+            Err(Blocked::Wait(_)) if phase == Phase::Spinning => Attempt::Blocked { soon: false },
+            Err(Blocked::Wait(in_the_way)) => self.look_around(runs, want, in_the_way),
+        })
+        .unwrap_or(Ok(()))
+    }
+
+    /// About to sleep: is anything dead in the way, or will nothing ever come?
+    fn look_around(
+        &mut self,
+        runs: &mut Runs,
+        want: u64,
+        in_the_way: Option<InTheWay>,
+    ) -> Attempt<Result<(), RecvError>> {
+        let repaired = self.link.repair(in_the_way);
+        let ended = self.end_of_queue(in_the_way);
+        if !repaired && ended.is_none() {
+            return Attempt::Blocked { soon: in_the_way.is_some() };
+        }
+        // Once more: something dead has been cleared away, or the last messages came just before the end was seen.
+        match self.collect(runs, want) {
+            Ok(()) => Attempt::Done(Ok(())),
+            Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
+            Err(Blocked::Wait(Some(_))) => Attempt::Blocked { soon: true },
+            Err(Blocked::Wait(None)) => match ended {
+                Some(error) => Attempt::Done(Err(error)),
+                None => Attempt::Blocked { soon: false },
+            },
+        }
+    }
+
+    /// Why nothing more will come, if so. A message that is being written still will.
+    fn end_of_queue(&self, in_the_way: Option<InTheWay>) -> Option<RecvError> {
+        if in_the_way.is_some() {
+            return None;
+        }
+        if self.link.is_closed() {
+            return Some(if self.link.is_removed() { RecvError::Removed } else { RecvError::Closed });
+        }
+        (self.until_senders_leave && self.link.senders_gone()).then_some(RecvError::SendersGone)
+    }
+
+    /// Frees the slots of messages that have been read.
+    #[inline]
+    pub(super) fn release(&self, run: Run) {
+        if run.count == 0 || !self.link.is_here() {
+            return;
+        }
+        let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
+        self.end.borrow_mut().release(&self.link.ring, run);
+        self.held.set(self.held.get() - run.count);
+        let row = self.link.row();
+        count(&row.pulled, run.count);
+        count(&row.pulled_bytes, bytes);
+        self.link.wake_senders(run.count);
+    }
+
+    /// Puts messages back.
+    pub(super) fn give_back(&self, run: Run, seen: bool) {
+        if run.count == 0 || !self.link.is_here() {
+            return;
+        }
+        self.end.borrow_mut().give_back(&self.link.ring, run, seen);
+        self.held.set(self.held.get() - run.count);
+        self.link.wake_receivers(run.count);
+    }
+
+    /// How often the message at `position`, which is held, has been delivered, this time included.
+    pub(super) fn deliveries(&self, position: u64) -> u8 {
+        self.end.borrow().deliveries(&self.link.ring, position)
+    }
+
+    /// The message at `position`, which is held.
+    #[inline]
+    pub(super) fn message(&self, position: u64) -> &T {
+        let ring = &self.link.ring;
+        let slot = core::ptr::slice_from_raw_parts(ring.payload(position), ring.len(position));
+        // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as we live; and
+        // correct processes leave it alone until it is released, which nobody does while this borrow lasts.
+        let bytes = unsafe { &*slot };
+        T::ref_from_bytes(bytes).expect("slots have the size and alignment of their queue's messages")
+    }
+}
+
+impl Receiver {
+    /// Waits for the next message and copies it out, for bytes that the sending side might change while they are read.
+    /// The buffer is cleared first, and keeps its room.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_copy(&mut self, buffer: &mut Vec<u8>) -> Result<(), RecvError> {
+        let message = self.recv()?;
+        buffer.clear();
+        buffer.extend_from_slice(&message);
+        Ok(())
+    }
+
+    /// Copies of the messages, one after another, until the queue is closed and drained.
+    pub fn iter(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        core::iter::from_fn(|| self.recv().ok().map(|message| message.to_vec()))
+    }
+}
+
+impl<T: Payload> Receiver<T> {
+    /// Copies of the messages, one after another, until the queue is closed and drained.
+    pub fn iter(&mut self) -> impl Iterator<Item = T> + '_ {
+        core::iter::from_fn(|| {
+            let message = self.recv().ok()?;
+            Some(T::read_from_bytes(message.as_bytes()).expect("a message has the size of its type"))
+        })
+    }
+}
+
+impl<T: ?Sized> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        if !self.link.is_here() {
+            return;
+        }
+        if self.held.get() > 0 {
+            self.link.reclaim();
+        } else {
+            self.end.get_mut().settle(&self.link.ring);
+        }
+    }
+}
+
+#[inline]
+fn check_lens(link: &Link, run: Run) -> Result<(), Fault> {
+    run.positions().try_for_each(|position| link.ring.check_len(position))
+}
+
+impl<T: ?Sized> core::fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let pulled = self.link.row().pulled.load(Ordering::Relaxed);
+        f.debug_struct("Receiver").field("endpoint", &self.link.number()).field("pulled", &pulled).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,436 @@
+//! The sending end.
+
+use core::marker::PhantomData;
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::link::{Link, count};
+use super::loan::Loan;
+use crate::error::{JoinError, Role, SendBatchError, SendError};
+use crate::layout::geometry::{Ends, Geometry, WhenFull};
+use crate::payload::Payload;
+use crate::ring::{Blocked, MultiSender, Run, SendEnd, SingleSender};
+use crate::segment::Segment;
+use crate::sync::Ordering;
+use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+
+/// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
+///
+/// It can move to another thread. After a fork the child's copy gives [`SendError::Forked`].
+pub struct Sender<T: ?Sized = [u8]> {
+    link: Link,
+    end: SendEnd,
+    when_full: WhenFull,
+    capacity: u64,
+    /// A slot that was lent to a [`Loan`]; still here at the next call if the loan was leaked.
+    lent: Option<u64>,
+    message: PhantomData<fn(&T)>,
+}
+
+/// How long a call may wait for room.
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    /// Not at all.
+    Now,
+    /// Until then.
+    Until(Deadline),
+}
+
+impl<T: ?Sized + Payload> Sender<T> {
+    pub(super) fn join(segment: &Arc<Segment>) -> Result<Self, JoinError> {
+        let link = Link::join(segment, Role::Sender)?;
+        let geometry = &segment.header().geometry;
+        let end = send_end(&link, geometry)?;
+        Ok(Self {
+            link,
+            end,
+            when_full: geometry.request.when_full,
+            capacity: geometry.request.capacity,
+            lent: None,
+            message: PhantomData,
+        })
+    }
+
+    /// Puts a copy of `message` into the queue. When it is full, does what the queue's policy says: waits, waits until a
+    /// deadline, fails, or replaces the oldest message. Nothing is dropped silently.
+    ///
+    /// # Errors
+    /// The message stays the caller's. See [`SendError`]; with [`WhenFull::Block`] never `Full` or `TimedOut`.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// queue.sender()?.send(b"hello")?;
+    /// assert_eq!(queue.size(), 1);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[inline]
+    pub fn send(&mut self, message: &T) -> Result<(), SendError> {
+        let limit = self.policy();
+        self.send_within(message, limit)
+    }
+
+    /// Like [`send`](Self::send), but never waits: a full queue is [`SendError::Full`] (or is overwritten, if that is
+    /// its policy).
+    #[inline]
+    pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
+        self.send_within(message, Limit::Now)
+    }
+
+    /// Like [`send`](Self::send), but waits for at most `timeout` in all, whatever the policy.
+    ///
+    /// # Errors
+    /// [`SendError::TimedOut`] after `timeout` (monotonic clock), and the others of [`SendError`].
+    #[inline]
+    pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
+        self.send_within(message, Limit::Until(Deadline::after(timeout)))
+    }
+
+    /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
+    ///
+    /// The policy when full holds for each; a deadline holds for the whole batch. Receivers may see the first messages
+    /// before the last are sent.
+    ///
+    /// # Errors
+    /// [`SendBatchError`] says how many were sent before the one that failed.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// let words: Vec<&[u8]> = vec![b"to", b"be", b"or"];
+    /// assert_eq!(queue.sender()?.send_batch(words)?, 3);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn send_batch<'m, I>(&mut self, messages: I) -> Result<usize, SendBatchError>
+    where
+        I: IntoIterator<Item = &'m T>,
+        T: 'm,
+    {
+        let limit = self.policy();
+        self.batch_within(messages.into_iter(), limit)
+    }
+
+    /// Like [`send_batch`](Self::send_batch), but waits for at most `timeout` in all, whatever the policy.
+    ///
+    /// # Errors
+    /// [`SendBatchError`] says how many were sent before the one that failed.
+    pub fn send_batch_timeout<'m, I>(&mut self, messages: I, timeout: Duration) -> Result<usize, SendBatchError>
+    where
+        I: IntoIterator<Item = &'m T>,
+        T: 'm,
+    {
+        self.batch_within(messages.into_iter(), Limit::Until(Deadline::after(timeout)))
+    }
+
+    /// Marks the queue closed: nothing more can be sent by anyone; receivers drain what is there and then learn it.
+    pub fn close(&self) {
+        super::close(self.link.ring.segment());
+    }
+
+    /// Messages that wait to be taken, at most the capacity: a snapshot.
+    pub fn size(&self) -> usize {
+        self.link.size() as usize
+    }
+
+    /// The most messages that the queue holds.
+    pub fn capacity(&self) -> usize {
+        self.capacity as usize
+    }
+
+    /// Bytes of the longest message.
+    pub fn max_len(&self) -> usize {
+        self.link.ring.max_len()
+    }
+
+    /// How it waits when the queue is full. By default [`Wait::Balanced`].
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.link.wait = wait;
+    }
+
+    fn policy(&self) -> Limit {
+        match self.when_full {
+            WhenFull::Block => Limit::Until(Deadline::NEVER),
+            WhenFull::Deadline(timeout) => Limit::Until(Deadline::after(timeout)),
+            WhenFull::Fail | WhenFull::Overwrite => Limit::Now,
+        }
+    }
+
+    #[inline]
+    fn send_within(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
+        let bytes = message.as_bytes();
+        self.check_len(bytes.len())?;
+        let run = self.claim(1, limit)?;
+        self.write(run.first, bytes);
+        self.publish(run, bytes.len() as u64);
+        Ok(())
+    }
+
+    fn batch_within<'m, I>(&mut self, messages: I, limit: Limit) -> Result<usize, SendBatchError>
+    where
+        I: Iterator<Item = &'m T>,
+        T: 'm,
+    {
+        let mut sent = 0;
+        let mut messages = messages.peekable();
+        while messages.peek().is_some() {
+            let want = messages.size_hint().0.max(1) as u64;
+            let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
+            let (written, failed) = self.fill(run, &mut messages);
+            sent += written as usize;
+            if let Some(error) = failed {
+                return Err(SendBatchError { sent, error });
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Writes messages into a claimed run, publishes those, and gives up the rest of it.
+    fn fill<'m>(&mut self, run: Run, messages: &mut impl Iterator<Item = &'m T>) -> (u64, Option<SendError>)
+    where
+        T: 'm,
+    {
+        let (mut written, mut bytes, mut failed) = (0, 0, None);
+        for position in run.positions() {
+            let Some(message) = messages.next() else { break };
+            let message = message.as_bytes();
+            if let Err(error) = self.check_len(message.len()) {
+                failed = Some(error);
+                break;
+            }
+            self.write(position, message);
+            written += 1;
+            bytes += message.len() as u64;
+        }
+        if written > 0 {
+            self.publish(Run { first: run.first, count: written }, bytes);
+        }
+        for position in run.positions().skip(written as usize) {
+            self.abort(position);
+        }
+        (written, failed)
+    }
+
+    #[inline]
+    pub(super) fn check_len(&self, len: usize) -> Result<(), SendError> {
+        let max_len = self.link.ring.max_len();
+        if self.link.ring.fixed_len() && len != max_len {
+            return Err(SendError::WrongLen { len, expected: max_len });
+        }
+        if len > max_len {
+            return Err(SendError::TooLong { len, max_len });
+        }
+        Ok(())
+    }
+
+    /// Gets between one and `want` free slots in a row.
+    #[inline]
+    pub(super) fn claim(&mut self, want: u64, limit: Limit) -> Result<Run, SendError> {
+        self.check_open()?;
+        if let Some(leaked) = self.lent.take() {
+            self.abort(leaked);
+        }
+        match self.end.claim(&self.link.ring, want) {
+            Ok(run) => Ok(self.count_overwritten(run)),
+            Err(blocked) => self.claim_slowly(want, limit, blocked),
+        }
+    }
+
+    /// The queue was full at first sight.
+    #[cold]
+    fn claim_slowly(&mut self, want: u64, limit: Limit, blocked: Blocked) -> Result<Run, SendError> {
+        let result = match limit {
+            Limit::Now => match blocked {
+                Blocked::Fault(fault) => Err(SendError::Fault(fault)),
+                Blocked::Wait(in_the_way) => self.claim_repaired(want, in_the_way),
+            },
+            Limit::Until(deadline) => self.claim_until(want, deadline),
+        };
+        if matches!(result, Err(SendError::Full { .. } | SendError::TimedOut)) {
+            count(&self.link.row().dropped, 1);
+        }
+        result.map(|run| self.count_overwritten(run))
+    }
+
+    /// Full without waiting: true unless a dead endpoint is what fills it.
+    fn claim_repaired(&mut self, want: u64, in_the_way: Option<crate::ring::InTheWay>) -> Result<Run, SendError> {
+        let full = SendError::Full { capacity: self.capacity };
+        if in_the_way.is_none() || !self.link.repair(in_the_way) {
+            return Err(full);
+        }
+        match self.end.claim(&self.link.ring, want) {
+            Ok(run) => Ok(run),
+            Err(Blocked::Fault(fault)) => Err(SendError::Fault(fault)),
+            Err(Blocked::Wait(_)) => Err(full),
+        }
+    }
+
+    fn claim_until(&mut self, want: u64, deadline: Deadline) -> Result<Run, SendError> {
+        let Self { link, end, .. } = self;
+        let (futex, wait) = (link.futex, link.wait);
+        let segment = Arc::clone(link.ring.segment());
+        let event = &segment.control().signals.not_full.word;
+        let claimed = until(&futex, event, wait, deadline, |phase| {
+            match end.claim(&link.ring, want) {
+                Ok(run) => {
+                    if phase == Phase::Woken {
+                        // There may be room for others of those who sleep.
+                        link.wake_senders(1);
+                    }
+                    return Attempt::Done(Ok(run));
+                }
+                Err(Blocked::Fault(fault)) => return Attempt::Done(Err(SendError::Fault(fault))),
+                Err(Blocked::Wait(_)) if phase == Phase::Spinning => return Attempt::Blocked { soon: false },
+                Err(Blocked::Wait(in_the_way)) => {
+                    if !link.repair(in_the_way) {
+                        return match check_open(link) {
+                            Err(error) => Attempt::Done(Err(error)),
+                            Ok(()) => Attempt::Blocked { soon: in_the_way.is_some() },
+                        };
+                    }
+                }
+            }
+            // Something dead has been cleared away just now: look again at once.
+            match end.claim(&link.ring, want) {
+                Ok(run) => Attempt::Done(Ok(run)),
+                Err(_) => Attempt::Blocked { soon: true },
+            }
+        });
+        claimed.unwrap_or(Err(SendError::TimedOut))
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), SendError> {
+        if !self.link.is_here() {
+            return Err(SendError::Forked);
+        }
+        check_open(&self.link)
+    }
+
+    #[inline]
+    fn write(&mut self, position: u64, bytes: &[u8]) {
+        self.link.ring.set_len(position, bytes.len());
+        let payload = self.link.ring.payload(position);
+        // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
+        // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
+        // it, because slices into slots exist only while their messages are held.
+        unsafe { payload.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Makes a written run visible, counts it, and wakes receivers.
+    #[inline]
+    pub(super) fn publish(&mut self, run: Run, bytes: u64) {
+        self.end.commit(&self.link.ring, run);
+        let row = self.link.row();
+        count(&row.sent, run.count);
+        count(&row.sent_bytes, bytes);
+        self.link.wake_receivers(run.count);
+    }
+
+    /// Gives up a claimed slot.
+    pub(super) fn abort(&mut self, position: u64) {
+        if self.end.abort(&self.link.ring, position) {
+            self.link.wake_all();
+        }
+    }
+
+    /// Lends the slot at `position`: its address and size. If the loan is leaked, the next claim gives the slot up.
+    pub(super) fn lend(&mut self, position: u64, len: usize) -> *mut [u8] {
+        self.lent = Some(position);
+        core::ptr::slice_from_raw_parts_mut(self.link.ring.payload(position), len)
+    }
+
+    /// Ends a loan: commits the first `len` bytes, or gives the slot up.
+    pub(super) fn end_loan(&mut self, len: Option<usize>) {
+        let Some(position) = self.lent.take() else { return };
+        match len {
+            Some(len) => {
+                self.link.ring.set_len(position, len);
+                self.publish(Run { first: position, count: 1 }, len as u64);
+            }
+            None => self.abort(position),
+        }
+    }
+
+    pub(super) fn loan_slot(&mut self, len: usize) -> Result<*mut [u8], SendError> {
+        self.check_len(len)?;
+        let limit = self.policy();
+        let run = self.claim(1, limit)?;
+        Ok(self.lend(run.first, len))
+    }
+
+    #[inline]
+    fn count_overwritten(&mut self, run: Run) -> Run {
+        let overwritten = self.end.take_overwritten();
+        if overwritten > 0 {
+            count(&self.link.row().overwritten, overwritten);
+        }
+        run
+    }
+}
+
+impl Sender {
+    /// Lends a slot for a message of `len` bytes, to be written in place: zero copy. It still holds bytes of an older
+    /// message, or zeroes. [`Loan::commit`] sends it; dropping the loan gives it up.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); waits for room as that does.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// let mut tx = queue.sender()?;
+    /// let mut loan = tx.loan(5)?;
+    /// loan.copy_from_slice(b"hello");
+    /// loan.commit();
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
+        let slot = self.loan_slot(len)?;
+        Ok(Loan::new(self, slot))
+    }
+}
+
+impl<T: Payload> Sender<T> {
+    /// Lends a slot for a message, to be written in place: zero copy. It still holds an older message, or zeroes.
+    /// [`Loan::commit`] sends it; dropping the loan gives it up.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); waits for room as that does.
+    pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
+        let slot = self.loan_slot(size_of::<T>())?;
+        Ok(Loan::new(self, slot))
+    }
+}
+
+impl<T: ?Sized> Drop for Sender<T> {
+    fn drop(&mut self) {
+        if self.lent.is_some() && self.link.is_here() {
+            self.link.reclaim();
+        }
+    }
+}
+
+fn check_open(link: &Link) -> Result<(), SendError> {
+    if link.is_closed() {
+        return Err(if link.is_removed() { SendError::Removed } else { SendError::Closed });
+    }
+    Ok(())
+}
+
+fn send_end(link: &Link, geometry: &Geometry) -> Result<SendEnd, JoinError> {
+    let free_by_head = geometry.receive_protocol() == Ends::Single;
+    Ok(match geometry.send_protocol() {
+        Ends::Single => SendEnd::Single(SingleSender::join(&link.ring, free_by_head)?),
+        Ends::Multi => {
+            let overwrite = geometry.request.when_full == WhenFull::Overwrite;
+            SendEnd::Multi(MultiSender::new(link.number(), overwrite, free_by_head))
+        }
+    })
+}
+
+impl<T: ?Sized> core::fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let sent = self.link.row().sent.load(Ordering::Relaxed);
+        f.debug_struct("Sender").field("endpoint", &self.link.number()).field("sent", &sent).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
+
+use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+
+/// A sender's side of the ring.
+#[derive(Debug)]
+pub enum SendEnd {
+    /// The only one.
+    Single(SingleSender),
+    /// One of many.
+    Multi(MultiSender),
+}
+
+impl SendEnd {
+    /// Claims between one and `want` slots in a row. Each must be committed or aborted before the next claim.
+    #[inline]
+    pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        match self {
+            Self::Single(end) => end.claim(memory, want),
+            Self::Multi(end) => end.claim(memory, want),
+        }
+    }
+
+    /// Makes the messages of `run` visible: it begins at the first claimed position that is not yet committed.
+    #[inline]
+    pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
+        match self {
+            Self::Single(end) => end.commit(memory, run),
+            Self::Multi(end) => end.commit(memory, run),
+        }
+    }
+
+    /// Gives up a claimed slot. Returns whether others can see a difference.
+    pub fn abort<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
+        match self {
+            Self::Single(_) => false,
+            Self::Multi(end) => {
+                end.abort(memory, position);
+                true
+            }
+        }
+    }
+
+    /// How many messages were overwritten since the last call.
+    #[inline]
+    pub fn take_overwritten(&mut self) -> u64 {
+        match self {
+            Self::Single(_) => 0,
+            Self::Multi(end) => end.take_overwritten(),
+        }
+    }
+}
+
+/// A receiver's side of the ring.
+#[derive(Debug)]
+pub enum ReceiveEnd {
+    /// The only one.
+    Single(SingleReceiver),
+    /// One of many.
+    Multi(MultiReceiver),
+}
+
+impl ReceiveEnd {
+    /// Takes between one and `want` messages in a row. Each must be released or given back.
+    #[inline]
+    pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        match self {
+            Self::Single(end) => end.take(memory, want),
+            Self::Multi(end) => end.take(memory, want),
+        }
+    }
+
+    /// Frees the slots of messages that have been read.
+    #[inline]
+    pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
+        match self {
+            Self::Single(end) => end.release(memory, run),
+            Self::Multi(end) => end.release(memory, run),
+        }
+    }
+
+    /// Puts messages back, to be delivered again. `seen`: whether the program may have looked at them.
+    pub fn give_back<M: Memory>(&mut self, memory: &M, run: Run, seen: bool) {
+        match self {
+            Self::Single(end) => end.give_back(memory, run, seen),
+            Self::Multi(end) => end.give_back(memory, run, seen),
+        }
+    }
+
+    /// How often the message at `position`, which was taken, has been taken.
+    pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
+        match self {
+            Self::Single(end) => end.deliveries(memory, position),
+            Self::Multi(end) => end.deliveries(memory, position),
+        }
+    }
+
+    /// Whether slots have come free without a release since the last call.
+    #[inline]
+    pub fn take_freed(&mut self) -> bool {
+        match self {
+            Self::Single(end) => end.take_freed(),
+            Self::Multi(end) => end.take_freed(),
+        }
+    }
+
+    /// The last step before leaving, with nothing held.
+    pub fn settle<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.settle(memory);
+        }
+    }
+}

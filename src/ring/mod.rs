@@ -1,0 +1,216 @@
+//! The ring: who may write which slot, and who may read it. It decides over words and hands out positions; it never
+//! touches a payload, knows nothing of processes and makes no system call.
+//!
+//! A position is a message's number since creation; its slot is `position % capacity` and its lap `position /
+//! capacity`. The slot's word alone is the truth. With multi ends, `head` and `tail` are hints that anyone may advance,
+//! for which this holds at every instant:
+//!
+//! * *claimed below tail*: every position below `tail` has been claimed. Whoever reads a tail (Acquire) sees those words;
+//! * *taken below head*: every position below `head` has been taken or passed over. The same for a head.
+//!
+//! With a single sender, `tail` is that sender's alone. With a single receiver, `head` is that receiver's alone, every
+//! position below it is free again, and words are not freed one by one: a sender compares its position with `head`.
+//!
+//! # Why it is correct
+//!
+//! Every message is in exactly one slot, and every change of hands is one instruction on that slot's word: a
+//! compare-and-swap where two could want it, a store where only its owner may write. A word names its lap, so a stalled
+//! process that comes back finds a word that it does not expect and fails its exchange. Payload bytes are written
+//! between `Claim` and `Ready` and read between `Take` and the release, and each of these steps is a Release that the
+//! next one's Acquire meets. What a death leaves is a `Claim` or a `Take` that names the dead: [`recover`] turns the
+//! first into `Skip` and the second into `Retry`. `loom-tests/` checks all of this under every interleaving it can reach.
+#![forbid(unsafe_code)]
+
+mod ends;
+mod multi_receiver;
+mod multi_sender;
+mod recover;
+mod single_receiver;
+mod single_sender;
+
+pub use ends::{ReceiveEnd, SendEnd};
+pub use multi_receiver::MultiReceiver;
+pub use multi_sender::MultiSender;
+pub use recover::{recover, recover_word};
+pub use single_receiver::SingleReceiver;
+pub use single_sender::SingleSender;
+
+use crate::error::Fault;
+use crate::layout::word::Word;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The shared words of one ring: of a mapped segment, or of a model.
+pub trait Memory {
+    /// The state word of the slot that `position` falls on.
+    fn word(&self, position: u64) -> &AtomicU64;
+    /// The position that is delivered next.
+    fn head(&self) -> &AtomicU64;
+    /// The position that the next message gets.
+    fn tail(&self) -> &AtomicU64;
+    /// All positions below it may have been seen by a single receiver.
+    fn delivered_to(&self) -> &AtomicU64;
+    /// Moves when a message has come back.
+    fn retry_epoch(&self) -> &AtomicU64;
+    /// The retry epoch up to which all that came back has been taken again.
+    fn retry_settled(&self) -> &AtomicU64;
+    /// The capacity as a power of two.
+    fn shift(&self) -> u32;
+
+    /// Slots.
+    #[inline]
+    fn capacity(&self) -> u64 {
+        1 << self.shift()
+    }
+
+    /// The lap of `position`.
+    #[inline]
+    fn lap(&self, position: u64) -> u64 {
+        position >> self.shift()
+    }
+}
+
+/// Positions that follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The lowest position.
+    pub first: u64,
+    /// How many positions, at least 1.
+    pub count: u64,
+}
+
+impl Run {
+    /// Each position, ascending.
+    #[inline]
+    pub fn positions(self) -> impl DoubleEndedIterator<Item = u64> {
+        (0..self.count).map(move |i| self.first.wrapping_add(i))
+    }
+
+    /// The position behind the last.
+    #[inline]
+    pub fn end(self) -> u64 {
+        self.first.wrapping_add(self.count)
+    }
+}
+
+/// Why nothing could be claimed or taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// Full or empty at this instant. If one endpoint stands in the way, it is named with the position that it holds.
+    Wait(Option<InTheWay>),
+    /// The words contradict each other.
+    Fault(Fault),
+}
+
+/// An endpoint that holds the slot which must come free, or be committed, next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTheWay {
+    /// The endpoint's number.
+    pub owner: u16,
+    /// The position whose slot it holds.
+    pub position: u64,
+    /// The word as it was seen, for a repair of exactly that.
+    pub word: Word,
+}
+
+/// What one look at one slot came to.
+enum Step {
+    /// It is ours now.
+    Mine,
+    /// It is past this stage: help the cursor over it.
+    Passed,
+    /// Somebody was faster: look again.
+    Again,
+    /// Nothing to be had, unless the cursor has moved meanwhile.
+    Stop(Option<InTheWay>),
+}
+
+/// How many messages wait to be taken, at most the capacity: a snapshot.
+pub fn size<M: Memory>(memory: &M) -> u64 {
+    // Relaxed: a snapshot promises nothing about the words behind it. Head and mark are read first, so that the
+    // difference errs towards more, and is cut off at the capacity.
+    let mark = memory.delivered_to().load(Ordering::Relaxed);
+    let head = memory.head().load(Ordering::Relaxed).max(mark);
+    let tail = memory.tail().load(Ordering::Relaxed);
+    let waiting = if tail > head { tail - head } else { 0 };
+    (waiting + returned(memory)).min(memory.capacity())
+}
+
+/// How many messages have come back and not been taken again. Scans only if some may have.
+fn returned<M: Memory>(memory: &M) -> u64 {
+    // Relaxed: part of a snapshot.
+    if memory.retry_epoch().load(Ordering::Relaxed) == memory.retry_settled().load(Ordering::Relaxed) {
+        return 0;
+    }
+    let is_retry = |position: &u64| {
+        // Relaxed: only counted, not read.
+        let word = Word::from_bits(memory.word(*position).load(Ordering::Relaxed));
+        word.state() == Some(crate::layout::word::State::Retry)
+    };
+    (0..memory.capacity()).filter(is_retry).count() as u64
+}
+
+/// Moves a cursor from `from` to `to` unless somebody has moved it already.
+#[inline]
+fn help(cursor: &AtomicU64, from: u64, to: u64) {
+    // Release: advance, pairs with read cursor. Relaxed on failure: somebody else has advanced it, nothing is read.
+    let _ = cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+}
+
+/// Moves a cursor to `to`, wherever below it stands.
+#[inline]
+fn advance(cursor: &AtomicU64, from: u64, to: u64) {
+    let mut now = from;
+    while now < to {
+        // Release: advance, pairs with read cursor. Relaxed on failure: only the number itself is used.
+        match cursor.compare_exchange(now, to, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(other) => now = other,
+        }
+    }
+}
+
+/// Reads a cursor together with all words that it vouches for.
+#[inline]
+fn read_cursor(cursor: &AtomicU64) -> u64 {
+    // Acquire: read cursor, pairs with advance.
+    cursor.load(Ordering::Acquire)
+}
+
+/// A bound on looking again: under contention it is never reached, under a scribbling peer it ends the search.
+struct Patience(u64);
+
+impl Patience {
+    fn new<M: Memory>(memory: &M) -> Self {
+        Self(4 * memory.capacity() + 4096)
+    }
+
+    fn spend(&mut self) -> Result<(), Blocked> {
+        self.0 = self.0.checked_sub(1).ok_or(Blocked::Wait(None))?;
+        Ok(())
+    }
+}
+
+/// A ring that is full because its oldest slot holds an untaken message: head cannot have passed that.
+fn check_full<M: Memory>(memory: &M, position: u64, word: Word) -> Result<(), Blocked> {
+    let oldest = position.wrapping_sub(memory.capacity());
+    let head = read_cursor(memory.head());
+    // Relaxed: only whether it is still the same word.
+    if head > oldest && memory.word(position).load(Ordering::Relaxed) == word.bits() {
+        return Err(Blocked::Fault(Fault::corrupt("head", oldest, head)));
+    }
+    Ok(())
+}
+
+/// A ring that looks empty at `position`: tail cannot have passed a slot that nobody has claimed.
+fn check_empty<M: Memory>(memory: &M, position: u64, word: Word) -> Result<(), Blocked> {
+    let tail = read_cursor(memory.tail());
+    // Relaxed: only whether it is still the same word.
+    if tail > position && memory.word(position).load(Ordering::Relaxed) == word.bits() {
+        return Err(Blocked::Fault(Fault::corrupt("tail", position, tail)));
+    }
+    Ok(())
+}
+
+fn contradiction(what: &'static str, expected: Word, found: Word) -> Blocked {
+    Blocked::Fault(Fault::corrupt(what, expected.bits(), found.bits()))
+}

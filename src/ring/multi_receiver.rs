@@ -1,0 +1,167 @@
+//! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
+//! before any other.
+
+use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor};
+use crate::layout::word::{LapOrder, State, Word};
+use crate::sync::Ordering;
+
+/// The private state of one of many receivers.
+#[derive(Debug)]
+pub struct MultiReceiver {
+    owner: u16,
+    /// Everything that came back up to this epoch has been looked at.
+    seen_epoch: Option<u64>,
+    scan: Option<Scan>,
+    freed: bool,
+}
+
+/// A pass over all slots for messages that came back.
+#[derive(Debug)]
+struct Scan {
+    /// Read before the pass began: whatever comes back behind our back moves it on.
+    epoch: u64,
+    /// The slot of the oldest position when the pass began.
+    start: u64,
+    /// Slots looked at.
+    done: u64,
+}
+
+impl MultiReceiver {
+    /// A receiver that signs what it takes with `owner` (1 to 1023). It looks once for messages that came back.
+    pub fn new(owner: u16) -> Self {
+        Self { owner, seen_epoch: None, scan: None, freed: false }
+    }
+
+    /// Takes between one and `want` messages: what came back first, then from head. Each must be released or given back.
+    pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        if let Some(first) = self.take_returned(memory) {
+            return Ok(Run { first, count: 1 });
+        }
+        let mut patience = Patience::new(memory);
+        loop {
+            patience.spend()?;
+            let head = read_cursor(memory.head());
+            match self.take_at(memory, head) {
+                Ok(Step::Mine) => return Ok(self.take_more(memory, head, want.min(memory.capacity()))),
+                Ok(Step::Passed) => help(memory.head(), head, head.wrapping_add(1)),
+                Ok(Step::Again) => {}
+                // A head that has moved made us look at a slot that was no longer next.
+                _ if read_cursor(memory.head()) != head => {}
+                Ok(Step::Stop(in_the_way)) => return Err(Blocked::Wait(in_the_way)),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Frees the slots of messages that have been read.
+    pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
+        for position in run.positions() {
+            let free = Word::free(memory.lap(position).wrapping_add(1));
+            // Release: release, pairs with claim.
+            memory.word(position).store(free.bits(), Ordering::Release);
+        }
+    }
+
+    /// Puts messages back, to be taken again by anyone. `seen` says whether the program may have looked at them.
+    pub fn give_back<M: Memory>(&mut self, memory: &M, run: Run, seen: bool) {
+        for position in run.positions() {
+            // Relaxed: it is ours, nobody else writes it.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+            let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
+            // Release: give back, pairs with take.
+            memory.word(position).store(back.bits(), Ordering::Release);
+        }
+        // Release: epoch, pairs with scan. After the words, so that whoever sees the new epoch finds them.
+        memory.retry_epoch().fetch_add(1, Ordering::Release);
+    }
+
+    /// How often the message at `position`, which is ours, has been taken.
+    pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
+        // Relaxed: it is ours, nobody else writes it.
+        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries()
+    }
+
+    /// Whether slots have come free without a release since the last call.
+    pub fn take_freed(&mut self) -> bool {
+        core::mem::take(&mut self.freed)
+    }
+
+    fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
+        let mut count = 1;
+        while count < want && matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+            count += 1;
+        }
+        let run = Run { first, count };
+        advance(memory.head(), first, run.end());
+        run
+    }
+
+    fn take_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
+        let lap = memory.lap(position);
+        // Acquire: take, pairs with commit and abort and give back: the payload is whole.
+        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        let Some(state) = word.state() else {
+            return Err(contradiction("state word at head", Word::ready(lap), word));
+        };
+        match (word.lap_order(lap), state) {
+            (LapOrder::Same, State::Ready) => Ok(exchange(memory, position, word, word.taken_by(self.owner))),
+            (LapOrder::Same, State::Free) => check_empty(memory, position, word).map(|()| Step::Stop(None)),
+            (LapOrder::Same, State::Claim) => Ok(Step::Stop(Some(InTheWay { owner: word.owner(), position, word }))),
+            (LapOrder::Same, State::Skip) => Ok(self.pass_skipped(memory, position, word)),
+            (LapOrder::Same, State::Take | State::Retry) | (LapOrder::Newer, _) => Ok(Step::Passed),
+            (LapOrder::Previous, State::Take | State::Retry) => {
+                check_empty(memory, position, word).map(|()| Step::Stop(None))
+            }
+            (LapOrder::Previous | LapOrder::Ancient, _) => Err(contradiction("lap at head", Word::ready(lap), word)),
+        }
+    }
+
+    /// Word first, as in the sender's half of this step: a death between the two leaves head to be helped, not a slot
+    /// that is never freed.
+    fn pass_skipped<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
+        let free = Word::free(memory.lap(position).wrapping_add(1));
+        // AcqRel: skip, pairs with abort and claim. Relaxed on failure: we look again.
+        let won = memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::AcqRel, Ordering::Relaxed);
+        self.freed |= won.is_ok();
+        help(memory.head(), position, position.wrapping_add(1));
+        Step::Again
+    }
+
+    /// Takes the oldest message that came back, if any may have since the last full pass.
+    #[inline]
+    fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        // Acquire: scan, pairs with epoch.
+        let epoch = memory.retry_epoch().load(Ordering::Acquire);
+        if self.seen_epoch == Some(epoch) { None } else { self.scan(memory, epoch) }
+    }
+
+    #[cold]
+    fn scan<M: Memory>(&mut self, memory: &M, epoch: u64) -> Option<u64> {
+        let head = read_cursor(memory.head());
+        let scan = self.scan.get_or_insert(Scan { epoch, start: head, done: 0 });
+        while scan.done < memory.capacity() {
+            let slot = scan.start.wrapping_add(scan.done);
+            // Acquire: take, pairs with commit and abort and give back.
+            let word = Word::from_bits(memory.word(slot).load(Ordering::Acquire));
+            scan.done += 1;
+            if word.state() != Some(State::Retry) {
+                continue;
+            }
+            if let Step::Mine = exchange(memory, slot, word, word.taken_by(self.owner)) {
+                return Some(word.lap() << memory.shift() | slot & (memory.capacity() - 1));
+            }
+        }
+        let finished = scan.epoch;
+        self.scan = None;
+        self.seen_epoch = Some(finished);
+        // Relaxed: a hint for `size`; an old value costs one more scan.
+        memory.retry_settled().store(finished, Ordering::Relaxed);
+        None
+    }
+}
+
+fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
+    // Acquire: take, pairs with commit and give back. Relaxed on failure: we look again.
+    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);
+    if won.is_ok() { Step::Mine } else { Step::Again }
+}

@@ -1,0 +1,143 @@
+//! One of many senders: claims the slot at tail with a compare-and-swap that names it.
+
+use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor};
+use crate::error::Fault;
+use crate::layout::word::{LapOrder, State, Word};
+use crate::sync::Ordering;
+
+/// The private state of one of many senders.
+#[derive(Debug)]
+pub struct MultiSender {
+    owner: u16,
+    /// A full ring gives up its oldest message.
+    overwrite: bool,
+    /// Free space is known from a single receiver's `head`, not from the words.
+    free_by_head: bool,
+    overwritten: u64,
+}
+
+impl MultiSender {
+    /// A sender that signs its claims with `owner` (1 to 1023).
+    pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
+        Self { owner, overwrite, free_by_head, overwritten: 0 }
+    }
+
+    /// Claims between one and `want` slots in a row. Each must be committed or aborted.
+    pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        let mut patience = Patience::new(memory);
+        loop {
+            patience.spend()?;
+            let tail = read_cursor(memory.tail());
+            match self.claim_at(memory, tail) {
+                Ok(Step::Mine) => return Ok(self.claim_more(memory, tail, want.min(memory.capacity()))),
+                Ok(Step::Passed) => help(memory.tail(), tail, tail.wrapping_add(1)),
+                Ok(Step::Again) => {}
+                // A tail that has moved made us look at a slot that was no longer next.
+                _ if read_cursor(memory.tail()) != tail => {}
+                Ok(Step::Stop(in_the_way)) => return Err(Blocked::Wait(in_the_way)),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Makes the message at each position of `run` visible. The payloads have been written.
+    pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
+        for position in run.positions() {
+            let ready = Word::ready(memory.lap(position));
+            // Release: commit, pairs with take.
+            memory.word(position).store(ready.bits(), Ordering::Release);
+        }
+    }
+
+    /// Gives up a claimed slot: there will be no message at `position`.
+    pub fn abort<M: Memory>(&mut self, memory: &M, position: u64) {
+        let skip = Word::skip(memory.lap(position));
+        // Release: abort, pairs with take and claim.
+        memory.word(position).store(skip.bits(), Ordering::Release);
+    }
+
+    /// How many messages were overwritten since the last call.
+    pub fn take_overwritten(&mut self) -> u64 {
+        core::mem::take(&mut self.overwritten)
+    }
+
+    /// Claims on behind `first`, which is ours, and moves tail over all of it at once.
+    fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
+        let mut count = 1;
+        while count < want && matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+            count += 1;
+        }
+        let run = Run { first, count };
+        advance(memory.tail(), first, run.end());
+        run
+    }
+
+    fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
+        let lap = memory.lap(position);
+        // Acquire: claim, pairs with release and abort: the reads of whoever had the slot come before our writes.
+        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        let Some(state) = word.state() else {
+            return Err(contradiction("state word at tail", Word::free(lap), word));
+        };
+        match (word.lap_order(lap), state) {
+            (LapOrder::Same, State::Free) => Ok(self.exchange(memory, position, word)),
+            (LapOrder::Same | LapOrder::Newer, _) => Ok(Step::Passed),
+            (LapOrder::Ancient, _) | (LapOrder::Previous, State::Free) => {
+                Err(contradiction("lap at tail", Word::free(lap), word))
+            }
+            (LapOrder::Previous, _) if self.free_by_head => self.claim_behind_head(memory, position, word),
+            (LapOrder::Previous, State::Ready | State::Retry) if self.overwrite => {
+                let step = self.exchange(memory, position, word);
+                self.overwritten += u64::from(matches!(step, Step::Mine));
+                Ok(step)
+            }
+            (LapOrder::Previous, State::Skip) => Ok(free_skipped(memory, position, word)),
+            (LapOrder::Previous, State::Ready) => check_full(memory, position, word).map(|()| Step::Stop(None)),
+            (LapOrder::Previous, State::Retry) => Ok(Step::Stop(None)),
+            (LapOrder::Previous, State::Claim | State::Take) => Ok(stop_at(memory, position, word)),
+        }
+    }
+
+    /// The slot is of the last lap: it is free if a single receiver's head has passed it.
+    fn claim_behind_head<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Result<Step, Blocked> {
+        // Acquire: claim, pairs with release.
+        let head = memory.head().load(Ordering::Acquire);
+        let ahead = position.wrapping_sub(head);
+        let uncommitted = matches!(word.state(), Some(State::Claim | State::Take));
+        if ahead < memory.capacity() && !uncommitted {
+            return Ok(self.exchange(memory, position, word));
+        }
+        if ahead == memory.capacity() {
+            return Ok(if uncommitted { stop_at(memory, position, word) } else { Step::Stop(None) });
+        }
+        // Relaxed: only whether it is still the same word. If so, head has no business where it is.
+        if memory.word(position).load(Ordering::Relaxed) != word.bits() {
+            return Ok(Step::Again);
+        }
+        Err(Blocked::Fault(Fault::corrupt("head", position.wrapping_sub(memory.capacity()), head)))
+    }
+
+    fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
+        let mine = Word::claim(memory.lap(position), self.owner);
+        // Acquire: claim, pairs with release and abort. Relaxed on failure: we look again.
+        let won =
+            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);
+        if won.is_ok() { Step::Mine } else { Step::Again }
+    }
+}
+
+/// Frees a slot of the last lap that has nothing to read. Word first: had head been helped first and had we died
+/// between the two, no receiver would ever come back for the slot.
+fn free_skipped<M: Memory>(memory: &M, position: u64, word: Word) -> Step {
+    let free = Word::free(memory.lap(position));
+    // AcqRel: skip, pairs with abort and claim. Relaxed on failure: we look again.
+    let _ = memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::AcqRel, Ordering::Relaxed);
+    let skipped = position.wrapping_sub(memory.capacity());
+    help(memory.head(), skipped, skipped.wrapping_add(1));
+    Step::Again
+}
+
+fn stop_at<M: Memory>(memory: &M, position: u64, word: Word) -> Step {
+    let position = position.wrapping_sub(memory.capacity());
+    Step::Stop(Some(InTheWay { owner: word.owner(), position, word }))
+}

@@ -1,0 +1,56 @@
+//! What a dead endpoint held comes free: its claims become `Skip`, what it had taken becomes `Retry`.
+//!
+//! The caller holds the proof that `owner` is dead, and the exclusive right to recover it. Every step is an exchange
+//! of a word that names the dead, so recovery can be cut off anywhere and started over.
+
+use super::Memory;
+use crate::layout::word::{State, Word};
+use crate::sync::Ordering;
+
+/// What a recovery has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Claims that will never be committed.
+    pub skipped: u64,
+    /// Messages that will be delivered again.
+    pub returned: u64,
+}
+
+/// Repairs every slot that the dead `owner` held.
+pub fn recover<M: Memory>(memory: &M, owner: u16) -> Recovered {
+    let mut total = Recovered::default();
+    for slot in 0..memory.capacity() {
+        // Acquire: take, pairs with commit and abort and give back.
+        let word = Word::from_bits(memory.word(slot).load(Ordering::Acquire));
+        repair(memory, slot, word, owner, &mut total);
+    }
+    // Even with nothing returned: one who died in the middle of this may have returned some and not said so.
+    // Release: epoch, pairs with scan.
+    memory.retry_epoch().fetch_add(1, Ordering::Release);
+    total
+}
+
+/// Repairs the one slot that stands in the way, as it was seen in `word`, so that others go on before the whole is done.
+pub fn recover_word<M: Memory>(memory: &M, position: u64, word: Word) {
+    let mut total = Recovered::default();
+    repair(memory, position, word, word.owner(), &mut total);
+    if total.returned > 0 {
+        // Release: epoch, pairs with scan.
+        memory.retry_epoch().fetch_add(1, Ordering::Release);
+    }
+}
+
+fn repair<M: Memory>(memory: &M, position: u64, word: Word, owner: u16, total: &mut Recovered) {
+    if word.owner() != owner {
+        return;
+    }
+    let (repaired, count) = match word.state() {
+        Some(State::Claim) => (Word::skip(word.lap()), &mut total.skipped),
+        Some(State::Take) => (word.into_state(State::Retry), &mut total.returned),
+        _ => return,
+    };
+    // AcqRel: give back, pairs with take. AcqRel: abort, pairs with take and claim. Relaxed on failure: it is not the dead
+    // owner's any more.
+    let won = memory.word(position).compare_exchange(word.bits(), repaired.bits(), Ordering::AcqRel, Ordering::Relaxed);
+    *count += u64::from(won.is_ok());
+}

@@ -1,0 +1,178 @@
+//! The only receiver: nobody contends for head, so nothing is marked as taken. Words stay `Ready` until a sender reuses
+//! the slot behind head; `delivered_to` tells a successor what may have been seen.
+//!
+//! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
+//! and what is not stands in shared memory alone, and a successor needs nothing else.
+
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use crate::error::Fault;
+use crate::layout::word::{LapOrder, State, Word};
+use crate::sync::Ordering;
+
+/// The private state of the only receiver.
+#[derive(Debug)]
+pub struct SingleReceiver {
+    /// Everything below it is free. The shared head is its copy.
+    head: u64,
+    /// The position to deliver next; at least `head`.
+    next: u64,
+    /// Messages came back: deliver again from head, once nothing is held.
+    rewind: bool,
+    freed: bool,
+}
+
+impl SingleReceiver {
+    /// Takes over where the last one stopped: what that may have seen is marked as delivered once more.
+    pub fn join<M: Memory>(memory: &M) -> Result<Self, Fault> {
+        let head = read_cursor(memory.head());
+        // Acquire: mark, pairs with deliver: the words that were counted by a successor that died here.
+        let delivered_to = memory.delivered_to().load(Ordering::Acquire);
+        if delivered_to.wrapping_sub(head) > memory.capacity() && delivered_to > head {
+            return Err(Fault::corrupt("delivered_to", head, delivered_to));
+        }
+        let seen = delivered_to.saturating_sub(head);
+        for position in (Run { first: head, count: seen }).positions().rev() {
+            count_delivery(memory, position);
+            // Release: deliver, pairs with mark. From the top down, so that a death here counts one message twice at
+            // most, and none not at all.
+            memory.delivered_to().store(position, Ordering::Release);
+        }
+        Ok(Self { head, next: head, rewind: false, freed: false })
+    }
+
+    /// Takes between one and `want` messages in a row. Each must be released or given back.
+    #[inline]
+    pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        if self.rewind {
+            self.settle(memory);
+        }
+        loop {
+            let lap = memory.lap(self.next);
+            let word = take_word(memory, self.next);
+            if word.is_ready(lap) {
+                return Ok(self.deliver(memory, want));
+            }
+            if word != Word::skip(lap) {
+                return Err(self.why_empty(memory, word));
+            }
+            self.pass_skipped(memory);
+        }
+    }
+
+    /// Gives the slots of messages that have been read back to the senders.
+    #[inline]
+    pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
+        if run.first != self.head {
+            return mark_skipped(memory, run);
+        }
+        self.head = run.end();
+        while self.head < self.next && self.is_skipped(memory, self.head) {
+            self.head += 1;
+        }
+        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
+        memory.head().store(self.head, Ordering::Release);
+    }
+
+    /// Puts messages back: they are delivered again, in order, before anything newer. `seen` says whether the program
+    /// may have looked at them.
+    pub fn give_back<M: Memory>(&mut self, memory: &M, run: Run, seen: bool) {
+        if seen {
+            run.positions().for_each(|position| count_delivery(memory, position));
+        }
+        self.rewind = true;
+    }
+
+    /// How often the message at `position`, which was taken, has been taken.
+    pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
+        // Relaxed: only this receiver writes the word of a message.
+        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries().saturating_add(1)
+    }
+
+    /// Whether slots have come free without a release since the last call.
+    pub fn take_freed(&mut self) -> bool {
+        core::mem::take(&mut self.freed)
+    }
+
+    /// Starts again from head after messages came back. Nothing may be held.
+    pub fn settle<M: Memory>(&mut self, memory: &M) {
+        if self.rewind {
+            self.next = self.head;
+            self.rewind = false;
+        }
+        if self.next == self.head {
+            // Release: deliver, pairs with mark. Nothing above head has been seen, or its word counts it already.
+            memory.delivered_to().store(self.head, Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn deliver<M: Memory>(&mut self, memory: &M, want: u64) -> Run {
+        let first = self.next;
+        let want = want.clamp(1, memory.capacity());
+        let mut end = first.wrapping_add(1);
+        while end.wrapping_sub(first) < want && take_word(memory, end).is_ready(memory.lap(end)) {
+            end = end.wrapping_add(1);
+        }
+        self.next = end;
+        // Release: deliver, pairs with mark. Before the program sees anything of it.
+        memory.delivered_to().store(end, Ordering::Release);
+        Run { first, count: end.wrapping_sub(first) }
+    }
+
+    /// There is nothing to read at `next`. Head moves along unless something older is still held.
+    #[cold]
+    fn pass_skipped<M: Memory>(&mut self, memory: &M) {
+        let nothing_held = self.next == self.head;
+        self.next = self.next.wrapping_add(1);
+        if nothing_held {
+            self.head = self.next;
+            // Release: release, pairs with claim. Release: advance, pairs with read cursor.
+            memory.head().store(self.head, Ordering::Release);
+            self.freed = true;
+        }
+    }
+
+    #[cold]
+    fn why_empty<M: Memory>(&self, memory: &M, word: Word) -> Blocked {
+        let lap = memory.lap(self.next);
+        let wait = match (word.lap_order(lap), word.state()) {
+            (LapOrder::Same, Some(State::Claim)) => {
+                return Blocked::Wait(Some(InTheWay { owner: word.owner(), position: self.next, word }));
+            }
+            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => check_empty(memory, self.next, word),
+            _ => Err(contradiction("state word at head", Word::ready(lap), word)),
+        };
+        wait.err().unwrap_or(Blocked::Wait(None))
+    }
+
+    fn is_skipped<M: Memory>(&self, memory: &M, position: u64) -> bool {
+        take_word(memory, position) == Word::skip(memory.lap(position))
+    }
+}
+
+#[inline]
+fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
+    // Acquire: take, pairs with commit and abort: the payload is whole.
+    Word::from_bits(memory.word(position).load(Ordering::Acquire))
+}
+
+/// Released before something older: head will pass it.
+#[cold]
+fn mark_skipped<M: Memory>(memory: &M, run: Run) {
+    for position in run.positions() {
+        let skip = Word::skip(memory.lap(position));
+        // Release: abort, pairs with take and claim. (A sender meets it only behind head.)
+        memory.word(position).store(skip.bits(), Ordering::Release);
+    }
+}
+
+/// One more delivery, noted in the word of a message that nobody but the only receiver may touch.
+fn count_delivery<M: Memory>(memory: &M, position: u64) {
+    let lap = memory.lap(position);
+    let word = take_word(memory, position);
+    if word.is_ready(lap) {
+        let counted = word.taken_by(0).into_state(State::Ready);
+        // Release: commit, pairs with take. The payload is the sender's still.
+        memory.word(position).store(counted.bits(), Ordering::Release);
+    }
+}

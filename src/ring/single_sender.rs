@@ -1,0 +1,116 @@
+//! The only sender: nobody contends for tail, so nothing is claimed in shared memory. What it has not committed does not
+//! show, and a successor goes on where it stopped.
+
+use super::{Blocked, InTheWay, Memory, Run, check_full, contradiction};
+use crate::error::Fault;
+use crate::layout::word::{LapOrder, State, Word};
+use crate::sync::Ordering;
+
+/// The private state of the only sender.
+#[derive(Debug)]
+pub struct SingleSender {
+    tail: u64,
+    /// The last head seen; the true one is never lower.
+    head: u64,
+    /// Free space is known from a single receiver's `head`, not from the words.
+    free_by_head: bool,
+}
+
+impl SingleSender {
+    /// Takes over where the last one stopped: behind everything that it committed, counted in tail or not.
+    pub fn join<M: Memory>(memory: &M, free_by_head: bool) -> Result<Self, Fault> {
+        let counted = super::read_cursor(memory.tail());
+        let mut tail = counted;
+        while committed(memory, tail) {
+            tail = tail.wrapping_add(1);
+            if tail.wrapping_sub(counted) > memory.capacity() {
+                return Err(Fault::corrupt("tail", tail, counted));
+            }
+        }
+        // Release: advance, pairs with read cursor.
+        memory.tail().store(tail, Ordering::Release);
+        // Acquire: claim, pairs with release.
+        let head = memory.head().load(Ordering::Acquire);
+        Ok(Self { tail, head, free_by_head })
+    }
+
+    /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
+    #[inline]
+    pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        let count = if self.free_by_head { self.room(memory, want)? } else { self.free_words(memory, want)? };
+        Ok(Run { first: self.tail, count })
+    }
+
+    /// Makes the message at each position of `run` visible. The payloads have been written.
+    #[inline]
+    pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
+        for position in run.positions() {
+            let ready = Word::ready(memory.lap(position));
+            // Release: commit, pairs with take.
+            memory.word(position).store(ready.bits(), Ordering::Release);
+        }
+        self.tail = run.end();
+        // Release: advance, pairs with read cursor.
+        memory.tail().store(self.tail, Ordering::Release);
+    }
+
+    #[inline]
+    fn room<M: Memory>(&mut self, memory: &M, want: u64) -> Result<u64, Blocked> {
+        let capacity = memory.capacity();
+        let want = want.min(capacity);
+        if capacity.wrapping_sub(self.tail.wrapping_sub(self.head)) >= want && self.head <= self.tail {
+            return Ok(want);
+        }
+        // Acquire: claim, pairs with release: the receiver's reads come before our writes.
+        self.head = memory.head().load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(self.head);
+        if used > capacity {
+            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, self.head)));
+        }
+        if used == capacity { Err(Blocked::Wait(None)) } else { Ok(want.min(capacity - used)) }
+    }
+
+    #[inline]
+    fn free_words<M: Memory>(&mut self, memory: &M, want: u64) -> Result<u64, Blocked> {
+        let mut count = 0;
+        while count < want.min(memory.capacity()) {
+            let position = self.tail.wrapping_add(count);
+            // Acquire: claim, pairs with release: the receiver's reads come before our writes.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+            if word != Word::free(memory.lap(position)) {
+                return if count > 0 { Ok(count) } else { Err(why_full(memory, position, word)) };
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Whether a message at `position` was committed, read or not.
+fn committed<M: Memory>(memory: &M, position: u64) -> bool {
+    let lap = memory.lap(position);
+    // Acquire: take, pairs with commit.
+    let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+    match word.lap_order(lap) {
+        LapOrder::Same => !matches!(word.state(), Some(State::Free | State::Claim) | None),
+        LapOrder::Newer => true,
+        LapOrder::Previous | LapOrder::Ancient => false,
+    }
+}
+
+#[cold]
+fn why_full<M: Memory>(memory: &M, position: u64, word: Word) -> Blocked {
+    let lap = memory.lap(position);
+    match (word.lap_order(lap), word.state()) {
+        (LapOrder::Previous, Some(State::Take)) => {
+            let position = position.wrapping_sub(memory.capacity());
+            Blocked::Wait(Some(InTheWay { owner: word.owner(), position, word }))
+        }
+        (LapOrder::Previous, Some(State::Ready)) => match check_full(memory, position, word) {
+            Ok(()) => Blocked::Wait(None),
+            Err(fault) => fault,
+        },
+        (LapOrder::Previous, Some(State::Retry)) => Blocked::Wait(None),
+        _ => contradiction("state word at tail", Word::free(lap), word),
+    }
+}

@@ -1,0 +1,59 @@
+//! The four steps on an event word. The proof is at the top of [`super`].
+
+use core::time::Duration;
+
+use super::Parking;
+use crate::sync::{AtomicU32, Ordering};
+
+const MARK: u32 = 1;
+const ONE_WAKE_UP: u32 = 2;
+
+/// What a waiter marked: it may sleep only while the word is still this.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    word: u32,
+    /// The heavy barrier was passed.
+    pub ordered: bool,
+}
+
+/// Waiter, steps 1 and 2. What is looked at after this and not found will be announced by a wake-up.
+pub fn mark<P: Parking>(parking: &P, event: &AtomicU32) -> Ticket {
+    // Relaxed: the barrier below orders the mark before the next look.
+    let word = event.fetch_or(MARK, Ordering::Relaxed) | MARK;
+    Ticket { word, ordered: parking.heavy_barrier() }
+}
+
+/// Waiter, step 4: sleeps for at most `limit`, unless somebody has been woken since the mark.
+pub fn sleep<P: Parking>(parking: &P, event: &AtomicU32, ticket: Ticket, limit: Duration) {
+    parking.park(event, ticket.word, limit);
+}
+
+/// Waker, after a commit: wakes up to `count` sleepers. One load when nobody sleeps.
+#[inline]
+pub fn notify<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
+    parking.light_barrier();
+    // Relaxed: the barrier above orders the commit before this.
+    if event.load(Ordering::Relaxed) & MARK != 0 {
+        wake(parking, event, count);
+    }
+}
+
+/// Wakes everyone: for what concerns them all, and happens seldom.
+pub fn notify_all<P: Parking>(parking: &P, event: &AtomicU32) {
+    notify(parking, event, i32::MAX as u32);
+}
+
+#[cold]
+fn wake<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
+    // Relaxed: the kernel orders a change of the word before the wake-up that follows it.
+    let now = event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP);
+    if parking.unpark(event, count) >= count {
+        return;
+    }
+    // Fewer slept than there was something for: nobody is left. Relaxed: only the word itself matters, and if it has
+    // changed, another waker is at work and will come to the same end.
+    let gone = event.compare_exchange(now, now & !MARK, Ordering::Relaxed, Ordering::Relaxed);
+    if gone.is_ok() {
+        parking.unpark(event, i32::MAX as u32);
+    }
+}

@@ -1,0 +1,46 @@
+//! Waiting with the kernel's help.
+
+use core::time::Duration;
+
+use super::Parking;
+use crate::os::{futex, membarrier};
+use crate::sync::{AtomicU32, Ordering, compiler_fence, fence};
+
+/// The kernel's futex, with `membarrier` as the waiter's barrier where that can be had.
+#[derive(Clone, Copy, Debug)]
+pub struct Futex {
+    /// This process answers to the waiters' barrier.
+    registered: bool,
+}
+
+impl Futex {
+    /// Registers this process for the barrier of waiters in any process.
+    pub fn new() -> Self {
+        Self { registered: membarrier::register() }
+    }
+}
+
+impl Parking for Futex {
+    fn park(&self, word: &AtomicU32, expected: u32, limit: Duration) {
+        futex::wait(word, expected, Some(limit));
+    }
+
+    fn unpark(&self, word: &AtomicU32, count: u32) -> u32 {
+        futex::wake(word, count)
+    }
+
+    fn heavy_barrier(&self) -> bool {
+        fence(Ordering::SeqCst);
+        membarrier::barrier()
+    }
+
+    /// A waker in a process that could not register pays for a fence itself, so that waiters need not know.
+    #[inline]
+    fn light_barrier(&self) {
+        if self.registered {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+}

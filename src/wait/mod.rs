@@ -1,0 +1,73 @@
+//! Waiting: spin, then yield, then sleep on a shared futex. And waking, which costs one load when nobody sleeps.
+//!
+//! # The event word
+//!
+//! Bit 0 is the mark: somebody sleeps, or is about to. The other bits count wake-ups, so that the word a sleeper hands
+//! to the kernel is out of date as soon as anybody has been woken. The mark is a flag and not a count of sleepers: a
+//! sleeper may be killed, and a count would never come down again.
+//!
+//! # Why no wake-up is lost
+//!
+//! A waiter (1) sets the mark, (2) passes the heavy barrier, (3) looks once more, (4) sleeps if the word is still what
+//! it marked. A waker (a) commits, (b) passes the light barrier, (c) reads the mark. The two barriers are both
+//! `fence(SeqCst)`, or `membarrier` for the waiter and nothing but a compiler fence for the waker; either way all of
+//! one side's barrier comes before the other's:
+//!
+//! * waiter's barrier first: (c) sees the mark. The waker then changes the word before it calls the kernel, so the
+//!   waiter either is asleep and is woken, or finds at (4) that the word has changed, and looks again;
+//! * waker's barrier first: (3) sees what was committed at (a), and the waiter does not sleep.
+//!
+//! The waker leaves the mark standing while it wakes as many as it has something for. If fewer were asleep, it takes the
+//! mark away, and then wakes everyone once more: for a waiter that came between, saw the mark standing, and slept. So
+//! whenever a waiter sleeps, the mark stands or a waker is about to wake all. Wakers may be killed in between, and
+//! whoever was woken may be killed before it does anything; for those, every sleep is capped ([`LONG_SLEEP`]).
+//!
+//! A waiter that was woken, took what it wanted and sees that there is more passes the wake-up on: messages may become
+//! visible many at a time with a single commit.
+//!
+//! `loom-tests/` runs this with fences under every interleaving; the argument is the same for `membarrier`, whose
+//! manual page promises that every running thread passes a full barrier between its start and its end.
+#![cfg_attr(loom, allow(dead_code))]
+
+mod event;
+#[cfg(not(loom))]
+mod futex;
+mod until;
+
+pub use event::{mark, notify, notify_all, sleep};
+#[cfg(not(loom))]
+pub use futex::Futex;
+pub use until::{Attempt, Deadline, Phase, until};
+
+use core::time::Duration;
+
+use crate::sync::AtomicU32;
+
+/// The longest sleep: after it, everything is looked at again, in case a waker died on its way.
+pub const LONG_SLEEP: Duration = Duration::from_millis(50);
+/// The longest sleep of one who waits for a certain endpoint, or who cannot pass the heavy barrier.
+pub const SHORT_SLEEP: Duration = Duration::from_millis(1);
+
+/// How an endpoint spends its waiting time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Poll without pause: the least latency, for one whole core.
+    Spin,
+    /// Poll for some microseconds, yield a few times, then sleep.
+    #[default]
+    Balanced,
+    /// Sleep at once: the least work for the machine.
+    Sleep,
+}
+
+/// What waiting needs of the operating system, or of a model of it.
+pub trait Parking {
+    /// Sleeps while `word` is `expected`, for at most `limit`. May return early for no reason.
+    fn park(&self, word: &AtomicU32, expected: u32, limit: Duration);
+    /// Wakes at most `count` sleepers, and says how many.
+    fn unpark(&self, word: &AtomicU32, count: u32) -> u32;
+    /// The waiter's barrier. `false`: it could not be passed, and the waiter must not sleep long.
+    fn heavy_barrier(&self) -> bool;
+    /// The waker's barrier.
+    fn light_barrier(&self);
+}

@@ -1,0 +1,122 @@
+//! One loop for everyone who waits: try, spin, mark, try again, sleep.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use super::{LONG_SLEEP, Parking, SHORT_SLEEP, Wait, event};
+use crate::sync::{AtomicU32, spin_loop};
+
+/// Looks between two readings of the clock while spinning.
+const SPINS_PER_CLOCK: u32 = 64;
+/// How long [`Wait::Balanced`] polls before it yields.
+const BALANCED_SPIN: Duration = Duration::from_micros(20);
+/// How often it yields before it sleeps.
+const YIELDS: u32 = 2;
+
+/// A point in time on the monotonic clock; `None`: never.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// After this duration, or never if the clock does not reach so far.
+    pub fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    /// Never.
+    pub const NEVER: Self = Self(None);
+
+    /// What is left, `None` if it never ends.
+    pub fn left(self) -> Option<Duration> {
+        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// What one try came to.
+#[derive(Debug)]
+pub enum Attempt<T> {
+    /// It is over, well or not.
+    Done(T),
+    /// Not yet. `soon`: a certain endpoint is in the way, so look again within a millisecond.
+    Blocked {
+        /// See above.
+        soon: bool,
+    },
+}
+
+/// How patient the waiter is by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Polling: the try must be cheap.
+    Spinning,
+    /// About to sleep: the try may look at everything, the dead too.
+    Sleeping,
+    /// Woken or slept out: what is taken now may leave more for others.
+    Woken,
+}
+
+/// Tries until it is done or the deadline has passed; then `None`. At least one try is made, and one more after the
+/// last sleep.
+pub fn until<P: Parking, T>(
+    parking: &P,
+    event: &AtomicU32,
+    wait: Wait,
+    deadline: Deadline,
+    mut attempt: impl FnMut(Phase) -> Attempt<T>,
+) -> Option<T> {
+    if let Some(done) = spin(wait, deadline, &mut attempt) {
+        return done;
+    }
+    let mut phase = Phase::Sleeping;
+    loop {
+        let ticket = event::mark(parking, event);
+        let soon = match attempt(phase) {
+            Attempt::Done(value) => return Some(value),
+            Attempt::Blocked { soon } => soon,
+        };
+        let left = deadline.left().unwrap_or(LONG_SLEEP);
+        if left.is_zero() {
+            return None;
+        }
+        let most = if soon || !ticket.ordered { SHORT_SLEEP } else { LONG_SLEEP };
+        event::sleep(parking, event, ticket, left.min(most));
+        phase = Phase::Woken;
+    }
+}
+
+/// `Some`: it is over, one way or the other. `None`: time to sleep.
+fn spin<T>(wait: Wait, deadline: Deadline, attempt: &mut impl FnMut(Phase) -> Attempt<T>) -> Option<Option<T>> {
+    let mut since = None;
+    let mut yields = 0;
+    loop {
+        for _ in 0..SPINS_PER_CLOCK {
+            if let Attempt::Done(value) = attempt(Phase::Spinning) {
+                return Some(Some(value));
+            }
+            if wait == Wait::Sleep {
+                return None;
+            }
+            spin_loop();
+        }
+        if deadline.left().is_some_and(|left| left.is_zero()) {
+            return Some(None);
+        }
+        let spun = since.get_or_insert_with(Instant::now).elapsed();
+        match wait {
+            Wait::Spin if spun >= SHORT_SLEEP => {
+                if let Attempt::Done(value) = attempt(Phase::Sleeping) {
+                    return Some(Some(value));
+                }
+                since = None;
+            }
+            Wait::Balanced if spun >= BALANCED_SPIN => {
+                if yields == YIELDS {
+                    return None;
+                }
+                yields += 1;
+                std::thread::yield_now();
+            }
+            _ => {}
+        }
+    }
+}
