@@ -105,6 +105,8 @@ pub enum SendError {
         /// Bytes of every message.
         expected: usize,
     },
+    /// The wait was ended by the flag of [`set_interrupt`](crate::Sender::set_interrupt).
+    Interrupted,
     /// The sender joined in the parent of this process.
     Forked,
     /// The segment holds bytes that no correct process writes.
@@ -124,6 +126,7 @@ impl fmt::Display for SendError {
             Self::WrongLen { len, expected } => {
                 write!(f, "the message has {len} bytes, and every message of this queue has {expected}")
             }
+            Self::Interrupted => f.write_str("interrupted while the queue was full"),
             Self::Forked => f.write_str("the sender joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
         }
@@ -163,6 +166,8 @@ pub enum RecvError {
     SendersGone,
     /// The queue's name has been removed, and it is empty.
     Removed,
+    /// The wait was ended by the flag of [`set_interrupt`](crate::Receiver::set_interrupt).
+    Interrupted,
     /// The receiver joined in the parent of this process.
     Forked,
     /// The segment holds bytes that no correct process writes.
@@ -175,6 +180,7 @@ impl fmt::Display for RecvError {
             Self::Closed => f.write_str("the queue is closed, and everything in it has been received"),
             Self::SendersGone => f.write_str("every sender has left, and everything in the queue has been received"),
             Self::Removed => f.write_str("the queue has been removed, and everything in it has been received"),
+            Self::Interrupted => f.write_str("interrupted while the queue was empty"),
             Self::Forked => f.write_str("the receiver joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
         }

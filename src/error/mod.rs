@@ -12,7 +12,7 @@ pub use any::{Error, Mismatch};
 #[cfg(not(loom))]
 pub use endpoint::{JoinError, RecvError, Role, SendBatchError, SendError};
 #[cfg(not(loom))]
-pub use segment::{CreateError, OpenError, OsError, RemoveError};
+pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
 
 use core::fmt;
 

@@ -26,7 +26,7 @@ impl Parking for Futex {
     }
 
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32 {
-        futex::wake(word, count)
+        futex::wake(word, count) as u32
     }
 
     fn heavy_barrier(&self) -> bool {
