@@ -25,6 +25,8 @@ mod segment;
 
 pub use error::Fault;
 #[cfg(not(loom))]
+pub use zerocopy;
+#[cfg(not(loom))]
 pub use {
     error::{
         CreateError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, RecvError, RemoveError, Role,
@@ -38,5 +40,3 @@ pub use {
     segment::Accept,
     wait::Wait,
 };
-#[cfg(not(loom))]
-pub use zerocopy;

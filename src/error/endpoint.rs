@@ -55,19 +55,25 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken { role, pid: 0 } => {
-                write!(f, "the queue allows a single {role}, and one lives in another pid namespace; end it first, or create the queue with multi {role}s")
+                write!(
+                    f,
+                    "the queue allows a single {role}, and one lives in another pid namespace; end it first, or create the queue with multi {role}s"
+                )
             }
             Self::Taken { role, pid } => {
-                write!(f, "the queue allows a single {role}, and process {pid} is it; end it first, or create the queue with multi {role}s")
+                write!(
+                    f,
+                    "the queue allows a single {role}, and process {pid} is it; end it first, or create the queue with multi {role}s"
+                )
             }
             Self::TableFull { endpoints } => {
                 write!(f, "all {endpoints} endpoints of the queue are in use; end one, or create the queue with more")
             }
             Self::Removed => f.write_str("the queue has been removed; open or create it again"),
             Self::Forked => f.write_str("the queue was opened before this process was forked; open it again here"),
-            Self::TooManyFiles => {
-                f.write_str("no file descriptor is left, and each endpoint needs one; raise the limit (ulimit -n) or close some")
-            }
+            Self::TooManyFiles => f.write_str(
+                "no file descriptor is left, and each endpoint needs one; raise the limit (ulimit -n) or close some",
+            ),
             Self::Fault(fault) => fault.fmt(f),
             Self::Os(error) => error.fmt(f),
         }
@@ -116,12 +122,19 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full { capacity } => write!(f, "the queue is full: it holds {capacity} messages; receive some, or send with a timeout"),
+            Self::Full { capacity } => {
+                write!(f, "the queue is full: it holds {capacity} messages; receive some, or send with a timeout")
+            }
             Self::TimedOut => f.write_str("the queue stayed full until the deadline; receive faster, or wait longer"),
-            Self::Closed => f.write_str("the queue is closed and takes no more messages; remove it and create it again"),
+            Self::Closed => {
+                f.write_str("the queue is closed and takes no more messages; remove it and create it again")
+            }
             Self::Removed => f.write_str("the queue has been removed; open or create it again"),
             Self::TooLong { len, max_len } => {
-                write!(f, "the message has {len} bytes, and the queue takes at most {max_len}; create it with a larger max_len")
+                write!(
+                    f,
+                    "the message has {len} bytes, and the queue takes at most {max_len}; create it with a larger max_len"
+                )
             }
             Self::WrongLen { len, expected } => {
                 write!(f, "the message has {len} bytes, and every message of this queue has {expected}")

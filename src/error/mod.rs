@@ -59,4 +59,3 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-

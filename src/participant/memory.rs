@@ -82,7 +82,11 @@ impl SharedRing {
         }
         // Relaxed: the take orders it.
         let len = self.slots.len(position).load(Ordering::Relaxed) as usize;
-        if len <= self.max_len { Ok(()) } else { Err(Fault::corrupt("message length", self.max_len as u64, len as u64)) }
+        if len <= self.max_len {
+            Ok(())
+        } else {
+            Err(Fault::corrupt("message length", self.max_len as u64, len as u64))
+        }
     }
 
     /// The first payload byte of the slot that `position` falls on; [`Self::max_len`] bytes are there.

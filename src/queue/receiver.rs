@@ -377,6 +377,9 @@ fn check_lens(link: &Link, run: Run) -> Result<(), Fault> {
 impl<T: ?Sized> core::fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let pulled = self.link.row().pulled.load(Ordering::Relaxed);
-        f.debug_struct("Receiver").field("endpoint", &self.link.number()).field("pulled", &pulled).finish_non_exhaustive()
+        f.debug_struct("Receiver")
+            .field("endpoint", &self.link.number())
+            .field("pulled", &pulled)
+            .finish_non_exhaustive()
     }
 }

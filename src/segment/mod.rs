@@ -28,13 +28,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 pub use access::Accept;
-pub(crate) use {
-    create::Spec,
-    list::list,
-    name::Name,
-    remove::remove,
-    slots::Slots,
-};
+pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};

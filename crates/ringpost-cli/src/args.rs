@@ -152,14 +152,16 @@ pub struct Send {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "What has not been written out when an interrupt comes, or when the reader of our output goes, stays
+#[command(
+    after_help = "What has not been written out when an interrupt comes, or when the reader of our output goes, stays
 in the queue.
 
 Examples:
   ringpost pull jobs                           all that is there now
   ringpost pull jobs --size 5 --timeout 500ms  five, or what has come by then
   ringpost pull logs --follow | grep -v DEBUG
-  ringpost pull blobs --follow --format raw > disk.img")]
+  ringpost pull blobs --follow --format raw > disk.img"
+)]
 pub struct Pull {
     #[command(flatten)]
     pub open: Open,

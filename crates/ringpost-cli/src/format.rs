@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use ringpost::Ends;
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -46,6 +47,14 @@ fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// One or many.
+pub fn ends(ends: Ends) -> &'static str {
+    match ends {
+        Ends::Single => "single",
+        Ends::Multi => "multi",
+    }
 }
 
 /// Writes one JSON document.

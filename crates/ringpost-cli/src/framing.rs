@@ -68,7 +68,11 @@ impl<R: Read> Blocks<R> {
             let Some((from, to, next)) = self.one(at, max_len)? else { break };
             if to - from > max_len {
                 // What is whole before it goes first.
-                return if ranges.is_empty() { Err(CutError::TooLong(to - from)) } else { Ok((at - self.start, ranges)) };
+                return if ranges.is_empty() {
+                    Err(CutError::TooLong(to - from))
+                } else {
+                    Ok((at - self.start, ranges))
+                };
             }
             ranges.push((from, to));
             at = next;

@@ -64,7 +64,7 @@ impl Outlet {
             let messages = match blocks.next(args.batch.max(1), max_len) {
                 Ok(messages) => messages,
                 Err(CutError::Io(e)) if e.kind() == io::ErrorKind::Interrupted && !signals::interrupted() => continue,
-                Err(error) => return Err(self.bad_input(error, max_len)),
+                Err(error) => return Err(bad_input(error, max_len, self.sent)),
             };
             if messages.is_empty() {
                 return Ok(());
@@ -88,7 +88,7 @@ impl Outlet {
                     Ok(0) => break,
                     Ok(count) => filled += count,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted && !signals::interrupted() => {}
-                    Err(e) => return Err(self.bad_input(CutError::Io(e), chunk)),
+                    Err(e) => return Err(bad_input(CutError::Io(e), chunk, sent)),
                 }
             }
             if filled == 0 {
@@ -120,18 +120,17 @@ impl Outlet {
         }
         Ok(())
     }
+}
 
-    fn bad_input(&self, error: CutError, max_len: usize) -> Failure {
-        let number = self.sent + 1;
-        match error {
-            CutError::TooLong(len) => Failure::Input(format!(
-                "message {number} has {len} bytes or more, and at most {max_len} fit; the {} before it were sent",
-                self.sent
-            )),
-            CutError::Truncated => Failure::Input(format!("standard input ends in the middle of message {number}")),
-            CutError::Io(_) if signals::interrupted() => gave_up(SendError::Interrupted, self.sent),
-            CutError::Io(error) => Failure::Io("reading standard input", error),
-        }
+fn bad_input(error: CutError, max_len: usize, sent: u64) -> Failure {
+    let number = sent + 1;
+    match error {
+        CutError::TooLong(len) => Failure::Input(format!(
+            "message {number} has {len} bytes or more, and at most {max_len} fit; the {sent} before it were sent"
+        )),
+        CutError::Truncated => Failure::Input(format!("standard input ends in the middle of message {number}")),
+        CutError::Io(_) if signals::interrupted() => gave_up(SendError::Interrupted, sent),
+        CutError::Io(error) => Failure::Io("reading standard input", error),
     }
 }
 

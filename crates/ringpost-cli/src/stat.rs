@@ -1,11 +1,11 @@
 //! `ringpost stat`.
 
-use ringpost::{EndpointStat, Ends, Liveness, Stat, WhenFull};
+use ringpost::{EndpointStat, Liveness, Stat, WhenFull};
 use serde_json::{Value, json};
 
 use crate::args;
 use crate::exit::Failure;
-use crate::format::{print_columns, print_json, print_table};
+use crate::format::{ends, print_columns, print_json, print_table};
 use crate::units::{show_bytes, show_time};
 
 /// Says what a queue is, and who uses it.
@@ -28,8 +28,8 @@ pub fn json(stat: &Stat) -> Value {
         "size": stat.size,
         "max_len_bytes": stat.max_len,
         "total_bytes": stat.total_bytes,
-        "senders": show_ends(stat.senders),
-        "receivers": show_ends(stat.receivers),
+        "senders": ends(stat.senders),
+        "receivers": ends(stat.receivers),
         "when_full": show_policy(stat.when_full),
         "deadline_ns": match stat.when_full {
             WhenFull::Deadline(limit) => json!(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
@@ -58,7 +58,7 @@ fn rows(stat: &Stat) -> Vec<(&'static str, String)> {
         ("size", format!("{} of {} messages{}", stat.size, stat.capacity, if stat.closed { ", closed" } else { "" })),
         ("max length", show_bytes(stat.max_len)),
         ("message type", stat.message_type.clone().unwrap_or_else(|| "raw bytes".to_owned())),
-        ("ends", format!("{} sender, {} receiver", show_ends(stat.senders), show_ends(stat.receivers))),
+        ("ends", format!("{} sender, {} receiver", ends(stat.senders), ends(stat.receivers))),
         ("when full", show_policy(stat.when_full)),
         ("sent", format!("{} ({})", totals.sent, show_bytes(totals.sent_bytes))),
         ("pulled", format!("{} ({})", totals.pulled, show_bytes(totals.pulled_bytes))),
@@ -96,13 +96,6 @@ fn show_liveness(liveness: Liveness) -> &'static str {
         Liveness::Alive => "alive",
         Liveness::Dead => "dead",
         Liveness::Unknown => "unknown",
-    }
-}
-
-fn show_ends(ends: Ends) -> &'static str {
-    match ends {
-        Ends::Single => "single",
-        Ends::Multi => "multi",
     }
 }
 

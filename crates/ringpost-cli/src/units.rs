@@ -18,7 +18,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// `0600`: an octal mode, with or without its leading zero.
 pub fn mode(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| format!("not an octal mode: {text:?} (write 0600)"))
+    u32::from_str_radix(text.trim_start_matches("0o"), 8)
+        .map_err(|_| format!("not an octal mode: {text:?} (write 0600)"))
 }
 
 /// Bytes for a person: `64.0 KiB`.
