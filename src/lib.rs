@@ -2,5 +2,8 @@
 
 pub mod error;
 pub mod layout;
+#[cfg(not(loom))]
+#[allow(dead_code)] // Until the queue uses all of it.
+mod os;
 #[doc(hidden)]
 pub mod sync;
