@@ -19,6 +19,8 @@ mod name;
 mod open;
 mod remove;
 mod slots;
+#[cfg(all(test, not(miri)))]
+mod tests;
 
 use core::fmt;
 use core::mem::size_of;
