@@ -28,16 +28,14 @@ pub(crate) fn generation() -> u64 {
 #[cfg(not(miri))]
 #[cold]
 fn register() -> u64 {
-    static REGISTERED: std::sync::Once = std::sync::Once::new();
-    REGISTERED.call_once(|| {
-        // SAFETY: `in_child` is a function of this program that does nothing but one atomic addition, which is allowed
-        // between fork and exec. A failure (no memory) is ignored: a child is then not told apart, as without us.
-        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        // Relaxed: see `generation`.
-        GENERATION.store(1, Ordering::Relaxed);
-    });
+    // Two threads may both get here; the handler then counts by two, which tells a child apart as well. A lock would
+    // be worse: a child forked while it is held would wait for it for ever.
+    //
+    // SAFETY: `in_child` is a function of this program that does nothing but one atomic addition, which is allowed
+    // between fork and exec. A failure (no memory) is ignored: a child is then not told apart, as without us.
+    let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     // Relaxed: see `generation`.
-    GENERATION.load(Ordering::Relaxed)
+    GENERATION.fetch_max(1, Ordering::Relaxed).max(1)
 }
 
 #[cfg(not(miri))]

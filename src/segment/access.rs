@@ -2,25 +2,25 @@
 
 use crate::os::identity;
 
-/// Whose queues may be opened and removed: our own and root's, and those of users that are named here. A queue that
-/// anybody else made might be a trap.
+/// Whose segments may be opened and removed, besides our own and the superuser's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accept {
-    owners: Vec<u32>,
+pub(crate) struct Accept {
+    /// Further user ids.
+    pub(crate) owners: Vec<u32>,
 }
 
 impl Accept {
-    /// Accepts the queues of this user, too.
-    #[must_use]
-    pub fn owner(mut self, uid: u32) -> Self {
-        self.owners.push(uid);
-        self
-    }
-
     /// Whether a segment of this user is accepted.
     pub(super) fn accepts(&self, uid: u32) -> bool {
         uid == 0 || uid == identity::effective_uid() || self.owners.contains(&uid)
     }
+}
+
+/// Whether this process may free the name of a file of this user: the shared-memory directory is sticky. Asked before a
+/// segment is marked as removed, because a mark without the unlinking would only lock everyone out.
+pub(super) fn may_unlink(owner: u32) -> bool {
+    let euid = identity::effective_uid();
+    euid == owner || euid == 0
 }
 
 /// Whether these permission bits give the owner reading and writing, and group and others both or neither. A reader

@@ -7,10 +7,11 @@
 //! without giving it back would be wrong: two leavers would each see the other and both walk away.)
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use core::mem::offset_of;
 
+use super::access::may_unlink;
 use super::name::Name;
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Signals};
@@ -66,6 +67,10 @@ impl Membership {
     fn leave(&self) -> Result<(), OsError> {
         lock::unlock(&self.file, MEMBERS_BYTE)?;
         if !lock::try_write(&self.file, MEMBERS_BYTE)? {
+            return Ok(());
+        }
+        if !may_unlink(shm::status(&self.file)?.uid()) {
+            // It stays, without members, for its owner or for whoever comes next.
             return Ok(());
         }
         self.mark_removed()?;

@@ -27,8 +27,15 @@ use core::mem::size_of;
 use std::fs::File;
 use std::sync::Arc;
 
-pub use access::Accept;
-pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots};
+#[allow(unused_imports)] // Until the queue uses all of it.
+pub(crate) use {
+    access::Accept,
+    create::Spec,
+    list::{Listed, list},
+    name::Name,
+    remove::remove,
+    slots::Slots,
+};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};

@@ -3,12 +3,12 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::Segment;
-use super::access::Accept;
+use super::access::{Accept, may_unlink};
 use super::name::Name;
 use super::open::open_owned;
 use crate::error::{OpenError, OsError, RemoveError};
 use crate::layout::control::{Control, Event};
-use crate::os::{futex, identity, shm};
+use crate::os::{futex, shm};
 use crate::sync::Ordering;
 
 /// What a wake-up adds to an event's word: its lowest bit is a flag.
@@ -22,9 +22,7 @@ const ONE_WAKE_UP: u32 = 2;
 /// refuses. What is not ours is never deleted.
 pub(crate) fn remove(name: &Name, accept: &Accept) -> Result<(), RemoveError> {
     let (file, meta) = open_owned(name, accept).map_err(cannot_open)?;
-    // Asked before anything is marked: a mark without the unlinking would only lock everyone out.
-    let euid = identity::effective_uid();
-    if euid != meta.uid() && euid != 0 {
+    if !may_unlink(meta.uid()) {
         return Err(RemoveError::NotPermitted { name: name.as_str().to_owned() });
     }
     match Segment::open(name, accept) {

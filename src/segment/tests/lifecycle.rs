@@ -101,10 +101,11 @@ fn of_two_who_leave_at_once_one_removes() {
 #[test]
 fn joining_and_leaving_an_ephemeral_segment_never_gives_a_dead_one() {
     let name = Unique::new("churn");
-    let end = Instant::now() + Duration::from_millis(300);
+    let end = Instant::now() + Duration::from_secs(60);
     let work = || {
         let mut met = 0;
-        while Instant::now() < end {
+        while met < 300 {
+            assert!(Instant::now() < end, "met only {met}");
             let segment = match Segment::create(&name.0, &ephemeral()) {
                 Ok(segment) => segment,
                 Err(CreateError::AlreadyExists { .. }) => match open(&name) {
@@ -117,10 +118,8 @@ fn joining_and_leaving_an_ephemeral_segment_never_gives_a_dead_one() {
             assert!(!segment.is_removed());
             met += 1;
         }
-        met
     };
-    let met: [i32; 3] = std::thread::scope(|scope| [(); 3].map(|()| scope.spawn(work)).map(|t| t.join().unwrap()));
-    assert!(met.iter().all(|&met| met > 0), "{met:?}");
+    std::thread::scope(|scope| [(); 3].map(|()| scope.spawn(work)).map(|thread| thread.join().unwrap()));
     assert!(!name.exists());
 }
 

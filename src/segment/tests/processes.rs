@@ -34,6 +34,13 @@ fn part() {
             // SAFETY: sends a signal to this very process.
             unsafe { libc::raise(libc::SIGKILL) };
         }
+        "make-and-die" => {
+            let _maker = Segment::create(&name, &Spec { mode: 0o666, ..ephemeral() }).unwrap();
+            println!("{DONE}");
+            // SAFETY: sends a signal to this very process.
+            unsafe { libc::raise(libc::SIGKILL) };
+        }
+        "pass" => drop(Segment::open(&name, &Accept::default()).unwrap()),
         "foreign" => foreign(&name),
         "small" => small(&name),
         "without-proc" => without_proc(&name),
@@ -162,6 +169,25 @@ fn another_user_is_not_permitted() {
         Err(error) => println!("skipped: another user cannot run this program: {error}"),
     }
     assert!(name.exists() && open_to_all.exists());
+}
+
+#[test]
+fn the_last_one_out_leaves_what_it_may_not_unlink_fit_for_use() {
+    if !is_root() {
+        return;
+    }
+    let name = Unique::new("stays");
+    let output = myself("make-and-die", &name.0).output().unwrap();
+    assert!(said(&output, DONE), "{output:?}");
+    for _ in 0..2 {
+        match myself("pass", &name.0).uid(65534).gid(65534).output() {
+            Ok(output) => assert!(said(&output, DONE), "{output:?}"),
+            Err(error) => println!("skipped: another user cannot run this program: {error}"),
+        }
+        assert!(name.exists());
+    }
+    drop(open(&name).unwrap());
+    assert!(!name.exists());
 }
 
 /// Runs a part in a mount namespace of its own, after `prepare` has run there. Says so if that is not permitted.
