@@ -2,12 +2,6 @@
 
 #[doc(hidden)]
 pub mod layout;
-#[cfg(not(loom))]
-#[allow(dead_code)] // Until the queue uses all of it.
-mod os;
-#[cfg(not(loom))]
-#[allow(dead_code)] // Until the queue uses all of it.
-mod segment;
 #[doc(hidden)]
 pub mod ring;
 #[doc(hidden)]

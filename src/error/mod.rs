@@ -16,11 +16,6 @@ pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
 
 use core::fmt;
 
-#[cfg(not(loom))]
-mod segment;
-#[cfg(not(loom))]
-pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
-
 /// Bytes that no correct process writes, or that this version does not understand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -31,7 +31,7 @@ impl Link {
     pub fn join(segment: &Arc<Segment>, role: Role) -> Result<Self, JoinError> {
         let endpoint = Endpoint::join(segment, role)?;
         let ring = SharedRing::new(segment);
-        let (wait, futex) = (Wait::default(), Futex::new());
+        let (wait, futex) = (Wait::default(), Futex::register());
         let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now() };
         link.sweep();
         Ok(link)

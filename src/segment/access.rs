@@ -2,14 +2,21 @@
 
 use crate::os::identity;
 
-/// Whose segments may be opened and removed, besides our own and the superuser's.
+/// Whose queues may be opened and removed: our own and root's, and those of users that are named here. A queue that
+/// anybody else made might be a trap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Accept {
-    /// Further user ids.
-    pub(crate) owners: Vec<u32>,
+pub struct Accept {
+    owners: Vec<u32>,
 }
 
 impl Accept {
+    /// Accepts the queues of this user, too.
+    #[must_use]
+    pub fn owner(mut self, uid: u32) -> Self {
+        self.owners.push(uid);
+        self
+    }
+
     /// Whether a segment of this user is accepted.
     pub(super) fn accepts(&self, uid: u32) -> bool {
         uid == 0 || uid == identity::effective_uid() || self.owners.contains(&uid)

@@ -35,6 +35,7 @@ pub(crate) struct Spec {
 
 impl Spec {
     /// For this user alone, kept until it is removed, without hints, for raw bytes.
+    #[cfg(test)]
     pub(crate) fn new(request: Request) -> Self {
         Self { request, mode: 0o600, ephemeral: false, huge_pages: false, prefault: false, message_type: None }
     }

@@ -27,15 +27,8 @@ use core::mem::size_of;
 use std::fs::File;
 use std::sync::Arc;
 
-#[allow(unused_imports)] // Until the queue uses all of it.
-pub(crate) use {
-    access::Accept,
-    create::Spec,
-    list::{Listed, list},
-    name::Name,
-    remove::remove,
-    slots::Slots,
-};
+pub use access::Accept;
+pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};

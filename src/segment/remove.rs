@@ -53,7 +53,7 @@ fn announce(control: &Control) {
 }
 
 fn wake_all(event: &Event) {
-    // Release: removal, pairs with the waiter's load of the event's word before it looks at the signals
+    // Release: removal, pairs with mark
     event.word.fetch_add(ONE_WAKE_UP, Ordering::Release);
     futex::wake(&event.word, u32::MAX);
 }

@@ -15,7 +15,7 @@ pub struct Futex {
 
 impl Futex {
     /// Registers this process for the barrier of waiters in any process.
-    pub fn new() -> Self {
+    pub fn register() -> Self {
         Self { registered: membarrier::register() }
     }
 }

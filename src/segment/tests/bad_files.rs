@@ -101,7 +101,7 @@ fn a_foreign_owner_is_refused_unless_accepted() {
     assert!(matches!(open(&name), Err(OpenError::NameTaken { uid: 12345, .. })));
     assert!(matches!(remove(&name.0, &Accept::default()), Err(RemoveError::NameTaken { uid: 12345, .. })));
     assert!(name.exists());
-    let accept = Accept { owners: vec![12345] };
+    let accept = Accept::default().owner(12345);
     drop(Segment::open(&name.0, &accept).unwrap());
     remove(&name.0, &accept).unwrap();
     assert!(!name.exists());
