@@ -1,7 +1,9 @@
 //! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
 //! before any other.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor};
+use super::{
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
+};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
@@ -88,7 +90,11 @@ impl MultiReceiver {
 
     fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
-        while count < want && matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+        while count < want {
+            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            if !matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+                break;
+            }
             count += 1;
         }
         let run = Run { first, count };

@@ -1,6 +1,8 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor};
+use super::{
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor,
+};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -64,7 +66,11 @@ impl MultiSender {
     /// Claims on behind `first`, which is ours, and moves tail over all of it at once.
     fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
-        while count < want && matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+        while count < want {
+            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            if !matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+                break;
+            }
             count += 1;
         }
         let run = Run { first, count };

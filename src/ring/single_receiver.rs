@@ -4,7 +4,7 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{AHEAD, Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -110,7 +110,9 @@ impl SingleReceiver {
         let first = self.next;
         let want = want.clamp(1, memory.capacity());
         let mut end = first.wrapping_add(1);
+        memory.fetch_ahead(end.wrapping_add(AHEAD));
         while end.wrapping_sub(first) < want && take_word(memory, end).is_ready(memory.lap(end)) {
+            memory.fetch_ahead(end.wrapping_add(AHEAD));
             end = end.wrapping_add(1);
         }
         self.next = end;
