@@ -172,6 +172,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// The ring that it takes from.
+    pub fn bench(&self) -> Arc<Bench> {
+        Arc::clone(&self.bench)
+    }
+
     /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
     pub fn pull(&mut self, want: u64) -> u64 {
         let Some(run) = self.take(want) else { return 0 };
