@@ -152,7 +152,7 @@ pub const MUTANTS: &[Mutant] = &[
         "let free = Word::free(memory.lap(position).wrapping_add(1));\n        // Relaxed: an exchange",
         "let free = Word::free(memory.lap(position));\n        // Relaxed: an exchange",
     ),
-    kill("a single sender ignores head", SS, "if used == capacity {", "if used > capacity {"),
+    kill("a single sender ignores head", SS, "Ok(want.min(capacity - used))", "Ok(want)"),
     kill("a single sender trusts an old head for one more", SS, ">= want && self.head", ">= want - 1 && self.head"),
     kill(
         "a multi sender claims up to head",
