@@ -139,7 +139,12 @@ impl MultiReceiver {
     fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         // Acquire: scan, pairs with epoch.
         let epoch = memory.retry_epoch().load(Ordering::Acquire);
-        if self.seen_epoch == Some(epoch) { None } else { self.scan(memory, epoch) }
+        if self.seen_epoch == Some(epoch) {
+            return None;
+        }
+        // Something has come back behind the pass under way, perhaps older than what that would find next.
+        self.scan.take_if(|scan| scan.epoch != epoch);
+        self.scan(memory, epoch)
     }
 
     #[cold]

@@ -43,6 +43,9 @@ impl SingleReceiver {
     #[inline]
     pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         if self.rewind {
+            // Something else was leaked, or this would have been done when it was let go. It comes again with the rest.
+            let again = self.next.wrapping_sub(self.head);
+            (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
         }
         loop {
@@ -90,6 +93,14 @@ impl SingleReceiver {
     /// Whether slots have come free without a release since the last call.
     pub fn take_freed(&mut self) -> bool {
         core::mem::take(&mut self.freed)
+    }
+
+    /// Nothing is held any more: what came back is next again.
+    #[inline]
+    pub fn rewind<M: Memory>(&mut self, memory: &M) {
+        if self.rewind {
+            self.settle(memory);
+        }
     }
 
     /// Starts again from head after messages came back. Nothing may be held.
