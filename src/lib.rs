@@ -1,8 +1,6 @@
 //! Messages between processes on one host through named shared memory.
 
 #[doc(hidden)]
-pub mod error;
-#[doc(hidden)]
 pub mod layout;
 #[doc(hidden)]
 pub mod ring;
@@ -11,6 +9,7 @@ pub mod sync;
 #[doc(hidden)]
 pub mod wait;
 
+mod error;
 #[cfg(not(loom))]
 mod inspect;
 #[cfg(not(loom))]
@@ -23,3 +22,21 @@ mod payload;
 mod queue;
 #[cfg(not(loom))]
 mod segment;
+
+pub use error::Fault;
+#[cfg(not(loom))]
+pub use zerocopy;
+#[cfg(not(loom))]
+pub use {
+    error::{
+        CreateError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, RecvError, RemoveError, Role,
+        SendBatchError, SendError,
+    },
+    inspect::{Counters, EndpointStat, Listed, Stat, Summary, list, remove, remove_with},
+    layout::geometry::{Ends, OutOfRange, WhenFull},
+    participant::Liveness,
+    payload::Payload,
+    queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender},
+    segment::Accept,
+    wait::Wait,
+};

@@ -18,7 +18,10 @@ pub struct Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, expected, found } = self;
-        write!(f, "the queue exists with another {what}: asked for {expected}, found {found}; ask for that, or remove the queue")
+        write!(
+            f,
+            "the queue exists with another {what}: asked for {expected}, found {found}; ask for that, or remove the queue"
+        )
     }
 }
 
@@ -63,7 +66,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner().fmt(f)
+        fmt::Display::fmt(self.inner(), f)
     }
 }
 

@@ -55,19 +55,25 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken { role, pid: 0 } => {
-                write!(f, "the queue allows a single {role}, and one lives in another pid namespace; end it first, or create the queue with multi {role}s")
+                write!(
+                    f,
+                    "the queue allows a single {role}, and one lives in another pid namespace; end it first, or create the queue with multi {role}s"
+                )
             }
             Self::Taken { role, pid } => {
-                write!(f, "the queue allows a single {role}, and process {pid} is it; end it first, or create the queue with multi {role}s")
+                write!(
+                    f,
+                    "the queue allows a single {role}, and process {pid} is it; end it first, or create the queue with multi {role}s"
+                )
             }
             Self::TableFull { endpoints } => {
                 write!(f, "all {endpoints} endpoints of the queue are in use; end one, or create the queue with more")
             }
             Self::Removed => f.write_str("the queue has been removed; open or create it again"),
             Self::Forked => f.write_str("the queue was opened before this process was forked; open it again here"),
-            Self::TooManyFiles => {
-                f.write_str("no file descriptor is left, and each endpoint needs one; raise the limit (ulimit -n) or close some")
-            }
+            Self::TooManyFiles => f.write_str(
+                "no file descriptor is left, and each endpoint needs one; raise the limit (ulimit -n) or close some",
+            ),
             Self::Fault(fault) => fault.fmt(f),
             Self::Os(error) => error.fmt(f),
         }
@@ -105,6 +111,8 @@ pub enum SendError {
         /// Bytes of every message.
         expected: usize,
     },
+    /// The wait was ended by the flag of [`set_interrupt`](crate::Sender::set_interrupt).
+    Interrupted,
     /// The sender joined in the parent of this process.
     Forked,
     /// The segment holds bytes that no correct process writes.
@@ -114,16 +122,24 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full { capacity } => write!(f, "the queue is full: it holds {capacity} messages; receive some, or send with a timeout"),
+            Self::Full { capacity } => {
+                write!(f, "the queue is full: it holds {capacity} messages; receive some, or send with a timeout")
+            }
             Self::TimedOut => f.write_str("the queue stayed full until the deadline; receive faster, or wait longer"),
-            Self::Closed => f.write_str("the queue is closed and takes no more messages; remove it and create it again"),
+            Self::Closed => {
+                f.write_str("the queue is closed and takes no more messages; remove it and create it again")
+            }
             Self::Removed => f.write_str("the queue has been removed; open or create it again"),
             Self::TooLong { len, max_len } => {
-                write!(f, "the message has {len} bytes, and the queue takes at most {max_len}; create it with a larger max_len")
+                write!(
+                    f,
+                    "the message has {len} bytes, and the queue takes at most {max_len}; create it with a larger max_len"
+                )
             }
             Self::WrongLen { len, expected } => {
                 write!(f, "the message has {len} bytes, and every message of this queue has {expected}")
             }
+            Self::Interrupted => f.write_str("interrupted while the queue was full"),
             Self::Forked => f.write_str("the sender joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
         }
@@ -163,6 +179,8 @@ pub enum RecvError {
     SendersGone,
     /// The queue's name has been removed, and it is empty.
     Removed,
+    /// The wait was ended by the flag of [`set_interrupt`](crate::Receiver::set_interrupt).
+    Interrupted,
     /// The receiver joined in the parent of this process.
     Forked,
     /// The segment holds bytes that no correct process writes.
@@ -175,6 +193,7 @@ impl fmt::Display for RecvError {
             Self::Closed => f.write_str("the queue is closed, and everything in it has been received"),
             Self::SendersGone => f.write_str("every sender has left, and everything in the queue has been received"),
             Self::Removed => f.write_str("the queue has been removed, and everything in it has been received"),
+            Self::Interrupted => f.write_str("interrupted while the queue was empty"),
             Self::Forked => f.write_str("the receiver joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
         }

@@ -12,7 +12,7 @@ pub use any::{Error, Mismatch};
 #[cfg(not(loom))]
 pub use endpoint::{JoinError, RecvError, Role, SendBatchError, SendError};
 #[cfg(not(loom))]
-pub use segment::{CreateError, OpenError, OsError, RemoveError};
+pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
 
 use core::fmt;
 
@@ -59,4 +59,3 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-

@@ -1,14 +1,15 @@
 //! Looking at a queue without joining it.
 
-use crate::error::Role;
+use std::sync::Arc;
+
+use crate::error::{OpenError, RemoveError, Role};
 use crate::layout::control::{Row, RowState};
 use crate::layout::geometry::{Ends, WhenFull};
 use crate::layout::header::VERSION;
 use crate::participant::{Liveness, SharedRing, liveness, visible_pid};
 use crate::ring;
-use crate::segment::{Name, Segment};
+use crate::segment::{self, Accept, Name, Segment};
 use crate::sync::{AtomicU64, Ordering};
-use std::sync::Arc;
 
 /// What a queue is and what has been done with it: a snapshot whose parts are not of one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,71 @@ pub struct EndpointStat {
     pub joined_ns: u64,
     /// Whether it lives.
     pub liveness: Liveness,
+}
+
+/// A queue that was found by [`list`], or something else that has the name of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What it is, or why it cannot be opened.
+    pub found: Result<Summary, OpenError>,
+}
+
+/// What can be told of a queue without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The most messages that it holds.
+    pub capacity: u64,
+    /// Bytes of the longest message.
+    pub max_len: u64,
+    /// Bytes of the whole segment.
+    pub total_bytes: u64,
+    /// How many senders may join.
+    pub senders: Ends,
+    /// How many receivers may join.
+    pub receivers: Ends,
+    /// When it was made, in nanoseconds since 1970.
+    pub created_ns: u64,
+}
+
+/// The queues of this machine, by name, with those that cannot be opened. Opens none of them.
+///
+/// # Errors
+/// [`OpenError::Os`] if the shared-memory file system cannot be read.
+pub fn list() -> Result<Vec<Listed>, OpenError> {
+    let summary = |header: crate::layout::header::Header| {
+        let geometry = header.geometry;
+        let request = geometry.request;
+        Summary {
+            capacity: request.capacity,
+            max_len: request.max_len,
+            total_bytes: geometry.total,
+            senders: request.senders,
+            receivers: request.receivers,
+            created_ns: header.created_ns,
+        }
+    };
+    let found = segment::list(&Accept::default())?;
+    Ok(found.into_iter().map(|l| Listed { name: l.name.as_str().to_owned(), found: l.found.map(summary) }).collect())
+}
+
+/// Removes the queue of that name. Those who have it open may drain it and then learn that it is removed; its memory
+/// goes with the last of them. A corrupt queue can be removed; what somebody else made is left alone.
+///
+/// # Errors
+/// [`RemoveError::NotFound`] if there is none; others as [`RemoveError`] says.
+pub fn remove(name: &str) -> Result<(), RemoveError> {
+    remove_with(name, &Accept::default())
+}
+
+/// Removes a queue that one of the owners in `accept` made. Only its owner and root may.
+///
+/// # Errors
+/// As [`remove`].
+pub fn remove_with(name: &str, accept: &Accept) -> Result<(), RemoveError> {
+    segment::remove(&Name::new(name)?, accept)
 }
 
 /// Describes a queue.

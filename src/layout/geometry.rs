@@ -116,7 +116,8 @@ impl Geometry {
         let stride = stride(payload_offset + request.max_len, request.align);
         let rows = request.endpoints + FIXED_ROWS;
         let slots_offset = (TABLE_OFFSET + rows * size_of::<Row>() as u64).next_multiple_of(PAGE);
-        let slots = capacity.checked_mul(stride).unwrap_or(u64::MAX).min(u64::MAX / 2);
+        // Both are in range, so this cannot overflow: at most 2^30 slots of little more than 2^31 bytes.
+        let slots = capacity * stride;
         let total = (slots_offset + slots).next_multiple_of(PAGE);
         in_range("capacity x message length, as a segment in bytes", total, PAGE, MAX_TOTAL)?;
         Ok(Self { request, payload_offset, stride, rows, slots_offset, total })

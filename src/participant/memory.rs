@@ -10,6 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {
+    segment: Arc<Segment>,
     slots: Slots,
     shift: u32,
     max_len: usize,
@@ -21,7 +22,8 @@ impl SharedRing {
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
         Self {
-            slots: Slots::new(Arc::clone(segment)),
+            segment: Arc::clone(segment),
+            slots: segment.slots(),
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             fixed_len: geometry.request.fixed_len,
@@ -31,13 +33,13 @@ impl SharedRing {
     /// The words that both sides look at.
     #[inline]
     pub fn signals(&self) -> &Signals {
-        &self.slots.segment().control().signals
+        &self.segment.control().signals
     }
 
     /// The segment.
     #[inline]
     pub fn segment(&self) -> &Arc<Segment> {
-        self.slots.segment()
+        &self.segment
     }
 
     /// The longest message, in bytes.
@@ -80,7 +82,11 @@ impl SharedRing {
         }
         // Relaxed: the take orders it.
         let len = self.slots.len(position).load(Ordering::Relaxed) as usize;
-        if len <= self.max_len { Ok(()) } else { Err(Fault::corrupt("message length", self.max_len as u64, len as u64)) }
+        if len <= self.max_len {
+            Ok(())
+        } else {
+            Err(Fault::corrupt("message length", self.max_len as u64, len as u64))
+        }
     }
 
     /// The first payload byte of the slot that `position` falls on; [`Self::max_len`] bytes are there.
@@ -97,15 +103,15 @@ impl Memory for SharedRing {
     }
     #[inline]
     fn head(&self) -> &AtomicU64 {
-        &self.slots.segment().control().head
+        &self.segment.control().head
     }
     #[inline]
     fn tail(&self) -> &AtomicU64 {
-        &self.slots.segment().control().tail
+        &self.segment.control().tail
     }
     #[inline]
     fn delivered_to(&self) -> &AtomicU64 {
-        &self.slots.segment().control().delivered_to
+        &self.segment.control().delivered_to
     }
     #[inline]
     fn retry_epoch(&self) -> &AtomicU64 {

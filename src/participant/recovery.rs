@@ -7,7 +7,7 @@ use super::endpoint::{row, set_state, state};
 use crate::error::Role;
 use crate::layout::control::{Row, RowState};
 use crate::os::{identity, lock};
-use crate::ring::{self, InTheWay, Memory};
+use crate::ring::{self, InTheWay};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 

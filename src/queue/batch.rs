@@ -38,7 +38,7 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
 
     /// How many messages it still holds.
     pub fn len(&self) -> usize {
-        self.runs.count() as usize
+        self.runs.total() as usize
     }
 
     /// Whether it holds none.
@@ -51,6 +51,15 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
         Iter { batch: self, positions: self.runs.clone(), given: 0 }
     }
 
+    /// How often the message at `index` has been delivered, this time included: 1 the first time. It counts up to 31.
+    ///
+    /// # Panics
+    /// If there is no such message.
+    pub fn deliveries(&self, index: usize) -> u32 {
+        let position = self.runs.clone().nth(index).expect("index is less than len");
+        self.receiver.deliveries(position).into()
+    }
+
     /// Releases all of them, looked at or not.
     pub fn release(mut self) {
         self.release_first(usize::MAX);
@@ -58,7 +67,7 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
 
     /// Releases the first `count` of those that it still holds, or all if there are fewer.
     pub fn release_first(&mut self, count: usize) {
-        let mut left = (count as u64).min(self.runs.count());
+        let mut left = (count as u64).min(self.runs.total());
         self.seen.set(self.seen.get().saturating_sub(left));
         while left > 0 {
             let Some(run) = self.runs.take_front(left) else { return };
@@ -130,7 +139,7 @@ impl<'b, T: ?Sized + Payload> Iterator for Iter<'b, '_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.positions.count() as usize;
+        let left = self.positions.total() as usize;
         (left, Some(left))
     }
 }
@@ -224,20 +233,20 @@ pub(super) struct Runs {
     front: Option<Run>,
     /// Behind the front, the next one last.
     rest: std::collections::VecDeque<Run>,
-    count: u64,
+    total: u64,
 }
 
 impl Runs {
     /// How many positions.
     #[inline]
-    pub(super) fn count(&self) -> u64 {
-        self.count
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Whether there are none.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.total == 0
     }
 
     /// The first position.
@@ -248,7 +257,7 @@ impl Runs {
     /// Adds `run` at the end.
     #[inline]
     pub(super) fn push(&mut self, run: Run) {
-        self.count += run.count;
+        self.total += run.count;
         match self.rest.back_mut().or(self.front.as_mut()) {
             None => self.front = Some(run),
             Some(last) if last.end() == run.first => last.count += run.count,
@@ -261,7 +270,7 @@ impl Runs {
     fn take_front(&mut self, most: u64) -> Option<Run> {
         let front = self.front.as_mut()?;
         let taken = Run { first: front.first, count: front.count.min(most) };
-        self.count -= taken.count;
+        self.total -= taken.count;
         if taken.count < front.count {
             *front = Run { first: taken.end(), count: front.count - taken.count };
         } else {
@@ -294,7 +303,7 @@ mod tests {
         for run in [Run { first: 3, count: 2 }, Run { first: 5, count: 1 }, Run { first: 9, count: 2 }] {
             runs.push(run);
         }
-        assert_eq!(runs.count(), 5);
+        assert_eq!(runs.total(), 5);
         assert_eq!(runs.take_front(9), Some(Run { first: 3, count: 3 }));
         assert_eq!(runs.take_front(1), Some(Run { first: 9, count: 1 }));
         assert_eq!(runs.clone().collect::<Vec<_>>(), [10]);

@@ -1,6 +1,7 @@
 //! What a sender and a receiver have in common: their endpoint, the ring, and what to do when they cannot go on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::error::{JoinError, Role};
@@ -20,6 +21,8 @@ pub struct Link {
     pub wait: Wait,
     /// The kernel's part of waiting.
     pub futex: Futex,
+    /// Ends waits while it is set.
+    pub interrupt: Option<Arc<AtomicBool>>,
     swept: Instant,
 }
 
@@ -28,7 +31,8 @@ impl Link {
     pub fn join(segment: &Arc<Segment>, role: Role) -> Result<Self, JoinError> {
         let endpoint = Endpoint::join(segment, role)?;
         let ring = SharedRing::new(segment);
-        let mut link = Self { endpoint, ring, wait: Wait::default(), futex: Futex::new(), swept: Instant::now() };
+        let (wait, futex) = (Wait::default(), Futex::register());
+        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now() };
         link.sweep();
         Ok(link)
     }
@@ -68,6 +72,12 @@ impl Link {
     pub fn is_removed(&self) -> bool {
         // Acquire: closed, pairs with close.
         self.signals().removed.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether waits are to end.
+    pub fn interrupted(&self) -> bool {
+        // Relaxed: a flag that is looked at again and again.
+        self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Wakes as many receivers as there are new messages.

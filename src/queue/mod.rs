@@ -256,7 +256,7 @@ fn close(segment: &Segment) {
     let signals = &segment.control().signals;
     // Release: close, pairs with closed.
     signals.closed.store(1, Ordering::Release);
-    link::wake_all(&Futex::new(), signals);
+    link::wake_all(&Futex::register(), signals);
 }
 
 /// Whether a queue that was found is the one that `options` would make. Mode, prefault and huge pages are the creator's.

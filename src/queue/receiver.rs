@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::batch::{Batch, Message, Runs};
 use super::link::{Link, count};
@@ -25,6 +26,21 @@ pub struct Receiver<T: ?Sized = [u8]> {
     held: Cell<u64>,
     until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
+}
+
+/// How many messages a call takes.
+#[derive(Clone, Copy)]
+struct Want {
+    /// No more than these.
+    most: u64,
+    /// With these it does not wait for more.
+    enough: u64,
+}
+
+impl Want {
+    fn all(count: u64) -> Self {
+        Self { most: count, enough: count }
+    }
 }
 
 impl<T: ?Sized + Payload> Receiver<T> {
@@ -70,15 +86,28 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.pull_until(size, None)
     }
 
+    /// Waits for the first message, for at most `timeout` in all, and takes what is there then, up to `size`: for
+    /// those who take what they can get, many at a time.
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull).
+    pub fn pull_some(&mut self, size: usize, timeout: Duration) -> Result<Batch<'_, T>, RecvError> {
+        let runs = self.take(Want { most: size as u64, enough: 1 }, Some(Deadline::after(timeout)))?;
+        Ok(Batch::new(self, runs))
+    }
+
     /// Takes one message, waiting for as long as it takes.
     ///
     /// # Errors
     /// [`RecvError::Closed`] and its like, once nothing is left to receive. So `while let Ok(message) = rx.recv()` ends
     /// when the queue is closed and drained.
     pub fn recv(&mut self) -> Result<Message<'_, T>, RecvError> {
-        let runs = self.take(1, Some(Deadline::NEVER))?;
-        let position = runs.first().expect("a wait without a deadline ends with a message or an error");
-        Ok(Message::new(self, position))
+        let runs = self.take(Want::all(1), Some(Deadline::NEVER))?;
+        match runs.first() {
+            Some(position) => Ok(Message::new(self, position)),
+            // Only an interrupt ends a wait that has no deadline.
+            None => Err(RecvError::Interrupted),
+        }
     }
 
     /// Takes one message, waiting for at most `timeout` in all; `None` if there was none.
@@ -86,7 +115,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'_, T>>, RecvError> {
-        let runs = self.take(1, Some(Deadline::after(timeout)))?;
+        let runs = self.take(Want::all(1), Some(Deadline::after(timeout)))?;
         Ok(runs.first().map(|position| Message::new(self, position)))
     }
 
@@ -95,7 +124,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<Message<'_, T>>, RecvError> {
-        let runs = self.take(1, None)?;
+        let runs = self.take(Want::all(1), None)?;
         Ok(runs.first().map(|position| Message::new(self, position)))
     }
 
@@ -103,6 +132,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// default a receiver waits for the next one.
     pub fn until_senders_leave(&mut self, yes: bool) {
         self.until_senders_leave = yes;
+    }
+
+    /// Ends every wait early while `flag` is set, as a signal handler might set it: [`pull`](Self::pull) returns what is
+    /// there, [`recv`](Self::recv) is [`RecvError::Interrupted`]. Signals alone do not end a wait.
+    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
+        self.link.interrupt = Some(flag);
     }
 
     /// How it waits when the queue is empty. By default [`Wait::Balanced`].
@@ -126,25 +161,27 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 
     fn pull_until(&mut self, size: usize, deadline: Option<Deadline>) -> Result<Batch<'_, T>, RecvError> {
-        let runs = self.take(size as u64, deadline)?;
+        let runs = self.take(Want::all(size as u64), deadline)?;
         Ok(Batch::new(self, runs))
     }
 
-    /// Takes up to `want` messages; without a deadline, only what is there.
+    /// Takes messages; without a deadline, only what is there.
     #[inline]
-    fn take(&mut self, want: u64, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
+    fn take(&mut self, want: Want, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
         if !self.link.is_here() {
             return Err(RecvError::Forked);
         }
         let mut runs = Runs::default();
-        let want = want.min(self.link.ring.capacity());
+        let capacity = self.link.ring.capacity();
+        let want = Want { most: want.most.min(capacity), enough: want.enough.min(capacity) };
         let blocked = match self.collect(&mut runs, want) {
             Ok(()) => return Ok(runs),
             Err(blocked) => blocked,
         };
-        let outcome = match deadline {
-            None => self.take_repaired(&mut runs, want, blocked),
-            Some(deadline) => self.take_until(&mut runs, want, deadline),
+        let outcome = match (deadline, blocked) {
+            (_, Blocked::Fault(fault)) => Err(RecvError::Fault(fault)),
+            (None, Blocked::Wait(in_the_way)) => self.take_repaired(&mut runs, want, in_the_way),
+            (Some(deadline), Blocked::Wait(_)) => self.take_until(&mut runs, want, deadline),
         };
         match outcome {
             Err(error) if runs.is_empty() => Err(error),
@@ -152,22 +189,25 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
     }
 
-    /// Takes what is there, up to `want` in all.
+    /// Takes what is there, up to `want.most` in all. `Ok`: it is enough.
     #[inline]
-    fn collect(&mut self, runs: &mut Runs, want: u64) -> Result<(), Blocked> {
+    fn collect(&mut self, runs: &mut Runs, want: Want) -> Result<(), Blocked> {
         let end = self.end.get_mut();
-        while runs.count() < want {
-            let run = end.take(&self.link.ring, want - runs.count());
+        while runs.total() < want.most {
+            let run = end.take(&self.link.ring, want.most - runs.total());
             if end.take_freed() {
                 self.link.wake_senders(1);
             }
-            let run = run?;
-            self.held.set(self.held.get() + run.count);
+            let run = match run {
+                Ok(run) => run,
+                Err(Blocked::Wait(_)) if runs.total() >= want.enough => return Ok(()),
+                Err(blocked) => return Err(blocked),
+            };
             if let Err(fault) = check_lens(&self.link, run) {
                 end.give_back(&self.link.ring, run, false);
-                self.held.set(self.held.get() - run.count);
                 return Err(Blocked::Fault(fault));
             }
+            self.held.set(self.held.get() + run.count);
             runs.push(run);
         }
         Ok(())
@@ -175,24 +215,19 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
     /// Nothing was there at first sight, and the call does not wait.
     #[cold]
-    fn take_repaired(&mut self, runs: &mut Runs, want: u64, blocked: Blocked) -> Result<(), RecvError> {
-        match blocked {
-            Blocked::Fault(fault) => Err(RecvError::Fault(fault)),
-            Blocked::Wait(in_the_way) => {
-                let closed = self.end_of_queue(in_the_way);
-                if closed.is_some() || (in_the_way.is_some() && self.link.repair(in_the_way)) {
-                    // Once more, since the last messages may have come just before the close was seen.
-                    if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
-                        return Err(RecvError::Fault(fault));
-                    }
-                }
-                if runs.is_empty() { closed.map_or(Ok(()), Err) } else { Ok(()) }
+    fn take_repaired(&mut self, runs: &mut Runs, want: Want, in_the_way: Option<InTheWay>) -> Result<(), RecvError> {
+        let ended = self.end_of_queue(in_the_way);
+        if ended.is_some() || (in_the_way.is_some() && self.link.repair(in_the_way)) {
+            // Once more, since the last messages may have come just before the end was seen.
+            if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
+                return Err(RecvError::Fault(fault));
             }
         }
+        if runs.is_empty() { ended.map_or(Ok(()), Err) } else { Ok(()) }
     }
 
     #[cold]
-    fn take_until(&mut self, runs: &mut Runs, want: u64, deadline: Deadline) -> Result<(), RecvError> {
+    fn take_until(&mut self, runs: &mut Runs, want: Want, deadline: Deadline) -> Result<(), RecvError> {
         let (futex, wait) = (self.link.futex, self.link.wait);
         let segment = Arc::clone(self.link.ring.segment());
         let event = &segment.control().signals.not_empty.word;
@@ -206,6 +241,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             }
             Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
             Err(Blocked::Wait(_)) if phase == Phase::Spinning => Attempt::Blocked { soon: false },
+            Err(Blocked::Wait(_)) if self.link.interrupted() => Attempt::Done(Ok(())),
             Err(Blocked::Wait(in_the_way)) => self.look_around(runs, want, in_the_way),
         })
         .unwrap_or(Ok(()))
@@ -215,7 +251,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     fn look_around(
         &mut self,
         runs: &mut Runs,
-        want: u64,
+        want: Want,
         in_the_way: Option<InTheWay>,
     ) -> Attempt<Result<(), RecvError>> {
         let repaired = self.link.repair(in_the_way);
@@ -240,8 +276,11 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if in_the_way.is_some() {
             return None;
         }
+        if self.link.is_removed() {
+            return Some(RecvError::Removed);
+        }
         if self.link.is_closed() {
-            return Some(if self.link.is_removed() { RecvError::Removed } else { RecvError::Closed });
+            return Some(RecvError::Closed);
         }
         (self.until_senders_leave && self.link.senders_gone()).then_some(RecvError::SendersGone)
     }
@@ -338,6 +377,9 @@ fn check_lens(link: &Link, run: Run) -> Result<(), Fault> {
 impl<T: ?Sized> core::fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let pulled = self.link.row().pulled.load(Ordering::Relaxed);
-        f.debug_struct("Receiver").field("endpoint", &self.link.number()).field("pulled", &pulled).finish_non_exhaustive()
+        f.debug_struct("Receiver")
+            .field("endpoint", &self.link.number())
+            .field("pulled", &pulled)
+            .finish_non_exhaustive()
     }
 }

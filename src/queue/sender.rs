@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::link::{Link, count};
 use super::loan::Loan;
@@ -140,6 +141,12 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Bytes of the longest message.
     pub fn max_len(&self) -> usize {
         self.link.ring.max_len()
+    }
+
+    /// Ends every wait early with [`SendError::Interrupted`] while `flag` is set, as a signal handler might set it. Signals
+    /// alone do not end a wait.
+    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
+        self.link.interrupt = Some(flag);
     }
 
     /// How it waits when the queue is full. By default [`Wait::Balanced`].
@@ -280,6 +287,7 @@ impl<T: ?Sized + Payload> Sender<T> {
                 }
                 Err(Blocked::Fault(fault)) => return Attempt::Done(Err(SendError::Fault(fault))),
                 Err(Blocked::Wait(_)) if phase == Phase::Spinning => return Attempt::Blocked { soon: false },
+                Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
                 Err(Blocked::Wait(in_the_way)) => {
                     if !link.repair(in_the_way) {
                         return match check_open(link) {
@@ -351,9 +359,8 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
-    pub(super) fn loan_slot(&mut self, len: usize) -> Result<*mut [u8], SendError> {
+    fn loan_slot(&mut self, len: usize, limit: Limit) -> Result<*mut [u8], SendError> {
         self.check_len(len)?;
-        let limit = self.policy();
         let run = self.claim(1, limit)?;
         Ok(self.lend(run.first, len))
     }
@@ -385,7 +392,16 @@ impl Sender {
     /// # Ok::<(), ringpost::Error>(())
     /// ```
     pub fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
-        let slot = self.loan_slot(len)?;
+        let slot = self.loan_slot(len, self.policy())?;
+        Ok(Loan::new(self, slot))
+    }
+
+    /// Like [`loan`](Self::loan), but waits for room for at most `timeout` in all, whatever the policy.
+    ///
+    /// # Errors
+    /// As [`send_timeout`](Self::send_timeout).
+    pub fn loan_timeout(&mut self, len: usize, timeout: Duration) -> Result<Loan<'_>, SendError> {
+        let slot = self.loan_slot(len, Limit::Until(Deadline::after(timeout)))?;
         Ok(Loan::new(self, slot))
     }
 }
@@ -397,7 +413,7 @@ impl<T: Payload> Sender<T> {
     /// # Errors
     /// As [`send`](Self::send); waits for room as that does.
     pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
-        let slot = self.loan_slot(size_of::<T>())?;
+        let slot = self.loan_slot(size_of::<T>(), self.policy())?;
         Ok(Loan::new(self, slot))
     }
 }
@@ -410,11 +426,12 @@ impl<T: ?Sized> Drop for Sender<T> {
     }
 }
 
+#[inline]
 fn check_open(link: &Link) -> Result<(), SendError> {
-    if link.is_closed() {
-        return Err(if link.is_removed() { SendError::Removed } else { SendError::Closed });
+    if link.is_removed() {
+        return Err(SendError::Removed);
     }
-    Ok(())
+    if link.is_closed() { Err(SendError::Closed) } else { Ok(()) }
 }
 
 fn send_end(link: &Link, geometry: &Geometry) -> Result<SendEnd, JoinError> {

@@ -131,8 +131,7 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
     let mark = memory.delivered_to().load(Ordering::Relaxed);
     let head = memory.head().load(Ordering::Relaxed).max(mark);
     let tail = memory.tail().load(Ordering::Relaxed);
-    let waiting = if tail > head { tail - head } else { 0 };
-    (waiting + returned(memory)).min(memory.capacity())
+    (tail.saturating_sub(head) + returned(memory)).min(memory.capacity())
 }
 
 /// How many messages have come back and not been taken again. Scans only if some may have.

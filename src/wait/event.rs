@@ -18,7 +18,7 @@ pub struct Ticket {
 
 /// Waiter, steps 1 and 2. What is looked at after this and not found will be announced by a wake-up.
 pub fn mark<P: Parking>(parking: &P, event: &AtomicU32) -> Ticket {
-    // Relaxed: the barrier below orders the mark before the next look.
+    // Relaxed, with the barrier below: it orders the mark before the next look. Acquire: mark, pairs with removal.
     let word = event.fetch_or(MARK, Ordering::Relaxed) | MARK;
     Ticket { word, ordered: parking.heavy_barrier() }
 }

@@ -15,7 +15,7 @@ pub struct Futex {
 
 impl Futex {
     /// Registers this process for the barrier of waiters in any process.
-    pub fn new() -> Self {
+    pub fn register() -> Self {
         Self { registered: membarrier::register() }
     }
 }
@@ -26,7 +26,7 @@ impl Parking for Futex {
     }
 
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32 {
-        futex::wake(word, count)
+        futex::wake(word, count) as u32
     }
 
     fn heavy_barrier(&self) -> bool {

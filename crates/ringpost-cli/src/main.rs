@@ -1,2 +1,49 @@
-//! The command-line tool of ringpost.
-fn main() {}
+//! The command-line tool of ringpost: queues in shared memory for shell scripts.
+
+mod args;
+mod create;
+mod exit;
+mod format;
+mod framing;
+mod list;
+mod plan;
+mod pull;
+mod remove;
+mod send;
+mod signals;
+mod stat;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Create(args) => create::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Pull(args) => pull::run(&args),
+        Command::Stat(args) => stat::run(&args),
+        Command::Ls(args) => list::run(&args),
+        Command::Rm(args) => remove::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

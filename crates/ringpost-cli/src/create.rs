@@ -1,0 +1,27 @@
+//! `ringpost create`.
+
+use ringpost::{CreateError, Options, Queue};
+
+use crate::args::{Create, Shape};
+use crate::exit::Failure;
+
+/// Makes a queue.
+pub fn run(args: &Create) -> Result<(), Failure> {
+    let options = options(&args.shape).mode(args.mode).huge_pages(args.huge_pages);
+    match Queue::create(&args.name, options.clone()) {
+        Err(CreateError::AlreadyExists { .. }) if args.exist_ok => Queue::open_or_create(&args.name, options)?,
+        other => other?,
+    };
+    Ok(())
+}
+
+/// The library's options for that shape.
+pub fn options(shape: &Shape) -> Options {
+    Options::new(shape.capacity)
+        .max_len(shape.max_len)
+        .senders(shape.senders.into())
+        .receivers(shape.receivers.into())
+        .when_full(shape.when_full)
+        .endpoints(shape.endpoints)
+        .align(shape.align)
+}

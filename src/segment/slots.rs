@@ -1,0 +1,150 @@
+//! The slots of a segment, as the hot path sees them.
+
+use core::fmt;
+use std::sync::Arc;
+
+use super::Segment;
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// From the start of a slot to the message's length.
+const LEN_OFFSET: usize = 8;
+
+/// Where each slot's word, length and payload lie. Keeps the segment mapped.
+///
+/// Indexes are masked by the capacity, so any position may be given and none leads outside. Nothing here arbitrates:
+/// whose a payload is, the slot's word says.
+#[derive(Clone)]
+pub(crate) struct Slots {
+    base: *mut u8,
+    mask: u64,
+    stride: usize,
+    payload_offset: usize,
+    fixed_len: bool,
+    _segment: Arc<Segment>,
+}
+
+// SAFETY: `base` points into the segment, which is `Send` and `Sync` and kept by the `Arc`; only atomics are reached
+// through it here, and payloads are handed out as raw pointers.
+unsafe impl Send for Slots {}
+// SAFETY: as for `Send`; no method changes the view itself.
+unsafe impl Sync for Slots {}
+
+impl Slots {
+    pub(super) fn new(segment: Arc<Segment>) -> Self {
+        let geometry = segment.header.geometry;
+        // SAFETY: the slots begin within the segment: `total` is `slots_offset` and the slots, rounded up.
+        let base = unsafe { segment.region.base().add(geometry.slots_offset as usize) };
+        Self {
+            base: base.as_ptr(),
+            mask: geometry.request.capacity - 1,
+            stride: geometry.stride as usize,
+            payload_offset: geometry.payload_offset as usize,
+            fixed_len: geometry.request.fixed_len,
+            _segment: segment,
+        }
+    }
+
+    #[inline]
+    fn slot(&self, index: u64) -> *mut u8 {
+        let offset = (index & self.mask) as usize * self.stride;
+        // SAFETY: the masked index is below the capacity, and `capacity * stride` bytes follow `base`.
+        unsafe { self.base.add(offset) }
+    }
+
+    /// The state word of the slot at `index`, taken modulo the capacity.
+    #[inline]
+    pub(crate) fn word(&self, index: u64) -> &AtomicU64 {
+        let place = self.slot(index).cast::<AtomicU64>();
+        // SAFETY: every slot begins with its word, at a multiple of 8, and lives as long as the segment that we keep.
+        unsafe { &*place }
+    }
+
+    /// The length of the message in the slot at `index`, taken modulo the capacity.
+    ///
+    /// # Panics
+    /// The segment stores no lengths, because every message has the same (`fixed_len`): there is no such word.
+    #[inline]
+    pub(crate) fn len(&self, index: u64) -> &AtomicU32 {
+        assert!(!self.fixed_len, "a segment of messages of one length stores no lengths");
+        // SAFETY: a slot with a length has at least 16 bytes before its end.
+        let place = unsafe { self.slot(index).add(LEN_OFFSET) }.cast::<AtomicU32>();
+        // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that we keep.
+        unsafe { &*place }
+    }
+
+    /// Where the payload of the slot at `index`, taken modulo the capacity, begins: `max_len` bytes, aligned as asked.
+    /// Valid while the segment is open; whether it may be read or written is the slot's word's matter.
+    #[inline]
+    pub(crate) fn payload(&self, index: u64) -> *mut u8 {
+        // SAFETY: the payload begins within the slot, or at its end if `max_len` is zero.
+        unsafe { self.slot(index).add(self.payload_offset) }
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots")
+            .field("capacity", &(self.mask + 1))
+            .field("stride", &self.stride)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Spec;
+    use super::*;
+    use crate::layout::geometry::{Ends, Request, WhenFull};
+    use crate::sync::Ordering;
+
+    fn slots(max_len: u64, align: u64, fixed_len: bool) -> (Slots, Request) {
+        let request = Request {
+            capacity: 8,
+            max_len,
+            align,
+            fixed_len,
+            senders: Ends::Single,
+            receivers: Ends::Single,
+            when_full: WhenFull::Block,
+            endpoints: 2,
+        };
+        (Arc::new(Segment::heap(&Spec::new(request)).unwrap()).slots(), request)
+    }
+
+    #[test]
+    fn slots_do_not_overlap_and_indexes_wrap() {
+        for (max_len, align) in [(0, 1), (8, 8), (48, 8), (100, 64), (5000, 4096)] {
+            for fixed_len in [false, true] {
+                let (slots, request) = slots(max_len, align, fixed_len);
+                for index in 0..8u64 {
+                    slots.word(index).store(index + 1, Ordering::Relaxed);
+                    if !fixed_len {
+                        slots.len(index).store(max_len as u32, Ordering::Relaxed);
+                    }
+                    let payload = slots.payload(index);
+                    assert_eq!(payload as u64 % request.align, 0);
+                    // SAFETY: `max_len` bytes of this slot, which no one else touches.
+                    unsafe { payload.write_bytes(0xff, max_len as usize) };
+                }
+                for index in 0..16u64 {
+                    assert_eq!(slots.word(index).load(Ordering::Relaxed), index % 8 + 1);
+                }
+                assert_eq!(slots.word(u64::MAX).load(Ordering::Relaxed), 8);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "stores no lengths")]
+    fn fixed_messages_have_no_length_word() {
+        slots(0, 1, true).0.len(7);
+    }
+
+    #[test]
+    fn the_view_keeps_the_segment() {
+        let view = slots(48, 8, false).0;
+        let copy = view.clone();
+        drop(view);
+        assert_eq!(copy.word(3).load(Ordering::Relaxed), 0);
+    }
+}
