@@ -257,7 +257,7 @@ fn an_ephemeral_queue_outlives_a_killed_member() {
 fn receivers_killed_at_any_moment_lose_nothing() {
     const COUNT: u64 = 4000;
     for ends in ALL_ENDS {
-        let (queue, name) = named("churn", options(ends));
+        let (queue, name) = named("churn", options(ends).when_full(WhenFull::Deadline(LONG)));
         let start = || Process::start(&format!("churn {}", &*name));
         let mut said = Vec::new();
         std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use ringpost::{Ends, Options, Queue, Receiver, Sender};
+use ringpost::{Ends, Options, Queue, Receiver, Sender, WhenFull};
 
 use crate::common::{LONG, named};
 use crate::content::{self, Random};
@@ -68,14 +68,14 @@ fn message(tx: &Sender, id: u32, sequence: u32) -> Vec<u8> {
 fn send_each(tx: &mut Sender, id: u32, which: std::ops::Range<u32>) -> u32 {
     for sequence in which.clone() {
         let bytes = message(tx, id, sequence);
-        tx.send(&bytes).expect("a queue that blocks");
+        tx.send(&bytes).expect("room in time");
     }
     which.end
 }
 
 fn send_batch(tx: &mut Sender, id: u32, which: std::ops::Range<u32>) -> u32 {
     let messages: Vec<Vec<u8>> = which.clone().map(|sequence| message(tx, id, sequence)).collect();
-    let sent = tx.send_batch(messages.iter().map(|bytes| &bytes[..])).expect("a queue that blocks");
+    let sent = tx.send_batch(messages.iter().map(|bytes| &bytes[..])).expect("room in time");
     assert_eq!(sent, which.len());
     which.end
 }
@@ -85,9 +85,9 @@ fn send_loans(tx: &mut Sender, id: u32, which: std::ops::Range<u32>, random: &mu
     for sequence in which.clone() {
         let len = content::length(id, sequence, max_len);
         if random.below(8) == 0 {
-            tx.loan(max_len).expect("a queue that blocks").fill(0xee);
+            tx.loan(max_len).expect("room in time").fill(0xee);
         }
-        let mut loan = tx.loan(max_len).expect("a queue that blocks");
+        let mut loan = tx.loan(max_len).expect("room in time");
         content::write(&mut loan[..len], id, sequence);
         loan.commit_len(len).expect("it is shorter");
     }
@@ -159,8 +159,9 @@ impl Got {
 
 impl Flow {
     fn run(self) {
-        let options = Options::new(self.capacity).max_len(self.max_len).senders(self.ends.0).receivers(self.ends.1);
-        let (queue, name) = named("flow", options);
+        // A deadline, so that senders end too when a receiver has failed.
+        let options = Options::new(self.capacity).max_len(self.max_len).when_full(WhenFull::Deadline(LONG));
+        let (queue, name) = named("flow", options.senders(self.ends.0).receivers(self.ends.1));
         // Only a single receiver gets what it gave back before anything newer that somebody else took.
         let breaks = self.receivers == 1;
         let receive = format!("receive {} {} {} {breaks}", &*name, self.pull, self.slow_receivers);
