@@ -134,18 +134,26 @@ fn multi_to_multi_batches() {
 fn aborted_claims_are_passed_over() {
     for single_receiver in [false, true] {
         explore(Some(3), move || {
-            let aborting = |sender: &mut Sender| {
-                sender.abort();
-                sender.send(1);
-            };
-            run(&Bench::new(ends(false, single_receiver), 0), vec![aborting, two_by_one], vec![pull_two]);
+            run(&Bench::new(ends(false, single_receiver), 0), vec![Sender::abort, one], vec![pull_once])
         });
     }
 }
 
 #[test]
+fn a_sender_passes_over_its_own_aborted_claim() {
+    explore(Some(3), || {
+        let aborting = |sender: &mut Sender| {
+            sender.abort();
+            sender.send(1);
+            sender.send(1);
+        };
+        run(&Bench::new(ends(false, false), 0), vec![aborting], vec![pull_two]);
+    });
+}
+
+#[test]
 fn aborted_claims_are_passed_over_by_two_receivers() {
-    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort, one], vec![pull_once, pull_once]));
+    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort], vec![pull_once, pull_once]));
 }
 
 #[test]

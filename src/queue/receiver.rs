@@ -207,6 +207,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 end.give_back(&self.link.ring, run, false);
                 return Err(Blocked::Fault(fault));
             }
+            self.link.map_ahead(run);
             self.held.set(self.held.get() + run.count);
             runs.push(run);
         }
