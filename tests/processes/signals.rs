@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use ringpost::{Ends, JoinError, Queue, Receiver, RecvError, SendError, Sender};
+use ringpost::{Ends, JoinError, Options, Queue, Receiver, RecvError, SendError, Sender};
 
 use crate::common::{ALL_ENDS, LONG, drain, named, number, options, send_numbers};
 
@@ -191,4 +191,21 @@ fn a_forked_child_does_not_keep_its_parents_place() {
         unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) };
         assert_eq!(free, (true, true), "the parent left, though its child has copies: {ends:?}");
     }
+}
+
+#[test]
+fn a_forked_child_does_not_remove_its_parents_ephemeral_queue() {
+    let name = crate::common::UniqueName::new("ephemeral");
+    let queue = Queue::create(&name, Options::new(64).max_len(8).ephemeral(true)).unwrap();
+    let original = &raw const queue;
+    let child = move || {
+        // SAFETY: as above: the child's copy is read once and dropped once, in memory of its own.
+        drop(unsafe { original.read() });
+        0
+    };
+    assert_eq!(in_a_fork(child), 0);
+    assert!(!queue.is_removed());
+    Queue::open(&name).expect("the parent has it open");
+    drop(queue);
+    assert!(Queue::open(&name).is_err());
 }

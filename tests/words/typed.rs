@@ -34,7 +34,7 @@ fn tick(i: u32) -> Tick {
 #[test]
 fn values_come_out_as_they_went_in() {
     for ends in ALL_ENDS {
-        let queue = Queue::in_memory(Options::<Tick>::of(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         tx.send(&tick(1)).unwrap();
         let mut loan = tx.loan().unwrap();
@@ -57,7 +57,7 @@ fn values_come_out_as_they_went_in() {
 
 #[test]
 fn values_are_aligned() {
-    let queue = Queue::in_memory(Options::<Aligned>::of(64)).unwrap();
+    let queue = Queue::in_memory(Options::of::<Aligned>(64)).unwrap();
     let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
     for i in 0..70 {
         tx.send(&Aligned { bytes: [i; 64] }).unwrap();
@@ -70,17 +70,17 @@ fn values_are_aligned() {
 #[test]
 fn another_type_is_refused() {
     let name = UniqueName::new("typed");
-    Queue::create(&name, Options::<Tick>::of(64)).unwrap();
+    Queue::create(&name, Options::of::<Tick>(64)).unwrap();
     assert!(Queue::open(&name).unwrap().typed::<Tick>().is_ok());
     let mismatch = Queue::open(&name).unwrap().typed::<Other>().unwrap_err();
     assert_eq!(mismatch.what, "message type");
     assert!(mismatch.expected.contains("Other") && mismatch.found.contains("Tick"), "{mismatch}");
     assert_eq!(Queue::open(&name).unwrap().typed::<u64>().unwrap_err().what, "message type");
-    let error = Queue::open_or_create(&name, Options::<Other>::of(64)).unwrap_err();
+    let error = Queue::open_or_create(&name, Options::of::<Other>(64)).unwrap_err();
     assert!(matches!(&error, Error::Mismatch(m) if m.what == "message type"), "{error}");
     let error = Queue::open_or_create(&name, Options::new(64).max_len(16)).unwrap_err();
     assert!(matches!(error, Error::Mismatch(_)), "{error}");
-    assert!(Queue::open_or_create(&name, Options::<Tick>::of(64)).is_ok());
+    assert!(Queue::open_or_create(&name, Options::of::<Tick>(64)).is_ok());
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_raw_queue_is_not_a_typed_one() {
 fn a_typed_queue_can_be_used_as_bytes_of_one_length() {
     for ends in ALL_ENDS {
         let name = UniqueName::new("raw");
-        let queue = Queue::create(&name, Options::<Tick>::of(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let queue = Queue::create(&name, Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
         let raw = Queue::open(&name).unwrap();
         assert!(raw.stat().message_type.is_some_and(|name| name.ends_with("Tick")));
         let mut tx = raw.sender().unwrap();
