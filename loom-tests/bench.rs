@@ -153,7 +153,9 @@ impl Sender {
     fn claim(&mut self, want: u64) -> Option<Run> {
         match self.end.claim(&*self.bench, want) {
             Ok(run) => {
-                self.overwritten += self.end.take_overwritten();
+                let overwritten = self.end.take_overwritten();
+                assert!(self.bench.ends.overwrite || overwritten == 0, "a message was overwritten that nobody gave up");
+                self.overwritten += overwritten;
                 Some(run)
             }
             Err(Blocked::Wait(_)) => None,
