@@ -206,8 +206,24 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "the epoch moves before the words",
         MR,
-        "for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
-        "memory.retry_epoch().fetch_add(1, Ordering::Release);\n        for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
+        r#"        for position in run.positions() {
+            // Relaxed: it is ours, nobody else writes it.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+            let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
+            // Release: give back, pairs with take.
+            memory.word(position).store(back.bits(), Ordering::Release);
+        }
+        // Release: epoch, pairs with scan. After the words, so that whoever sees the new epoch finds them.
+        memory.retry_epoch().fetch_add(1, Ordering::Release);"#,
+        r#"        memory.retry_epoch().fetch_add(1, Ordering::Release);
+        for position in run.positions() {
+            // Relaxed: it is ours, nobody else writes it.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+            let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
+            // Release: give back, pairs with take.
+            memory.word(position).store(back.bits(), Ordering::Release);
+        }
+"#,
     ),
     kill("the epoch does not move", MR, "memory.retry_epoch().fetch_add(1, Ordering::Release);", ""),
     kill(

@@ -178,6 +178,41 @@ fn overwriting_loses_just_what_it_counts() {
 }
 
 #[test]
+fn what_is_held_is_not_overwritten() {
+    explore(Some(3), || {
+        let bench = Bench::new(Ends { overwrite: true, ..ends(false, false) }, 0);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(1);
+        let held = receiver.take(1).expect("a message is there");
+        let sending = thread::spawn(move || {
+            sender.send(1);
+            sender.done()
+        });
+        receiver.finish(held);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        receiver.drain();
+        tally.receiver(receiver.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn what_comes_back_behind_a_scan_is_found() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 1);
+        let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
+        sender.send(1);
+        let held = one.take(1).expect("a message is there");
+        let returning = thread::spawn(move || one.end.give_back(&*one.bench(), held, true));
+        two.pull(1);
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        assert_eq!(two.got, [100]);
+    });
+}
+
+#[test]
 fn what_comes_back_is_delivered_once_more_and_once_only() {
     explore(Some(2), || {
         let bench = Bench::new(ends(false, false), 0);

@@ -17,6 +17,7 @@ pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
 use core::fmt;
 
 /// A value that cannot be used, and the range of those that can.
+#[cfg(not(loom))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
     /// Which value.
