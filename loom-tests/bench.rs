@@ -153,7 +153,9 @@ impl Sender {
     fn claim(&mut self, want: u64) -> Option<Run> {
         match self.end.claim(&*self.bench, want) {
             Ok(run) => {
-                self.overwritten += self.end.take_overwritten();
+                let overwritten = self.end.take_overwritten();
+                assert!(self.bench.ends.overwrite || overwritten == 0, "a message was overwritten that nobody gave up");
+                self.overwritten += overwritten;
                 Some(run)
             }
             Err(Blocked::Wait(_)) => None,
@@ -172,6 +174,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// The ring that it takes from.
+    pub fn bench(&self) -> Arc<Bench> {
+        Arc::clone(&self.bench)
+    }
+
     /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
     pub fn pull(&mut self, want: u64) -> u64 {
         let Some(run) = self.take(want) else { return 0 };

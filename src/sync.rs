@@ -14,3 +14,7 @@ pub use loom::{
     hint::spin_loop,
     sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
+
+/// In a model every step stays where it is written.
+#[cfg(loom)]
+pub fn compiler_fence(_order: Ordering) {}

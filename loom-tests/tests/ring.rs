@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use loom::thread;
+use ringpost::ring::Run;
 use ringpost_loom::{Bench, Ends, Receiver, Sender, Tally, explore};
 
 const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
@@ -134,18 +135,38 @@ fn multi_to_multi_batches() {
 fn aborted_claims_are_passed_over() {
     for single_receiver in [false, true] {
         explore(Some(3), move || {
-            let aborting = |sender: &mut Sender| {
-                sender.abort();
-                sender.send(1);
-            };
-            run(&Bench::new(ends(false, single_receiver), 0), vec![aborting, two_by_one], vec![pull_two]);
+            run(&Bench::new(ends(false, single_receiver), 0), vec![Sender::abort, one], vec![pull_once])
         });
     }
 }
 
 #[test]
+fn a_sender_passes_over_its_own_aborted_claim() {
+    explore(Some(3), || {
+        let aborting = |sender: &mut Sender| {
+            sender.abort();
+            sender.send(1);
+            sender.send(1);
+        };
+        run(&Bench::new(ends(false, false), 0), vec![aborting], vec![pull_two]);
+    });
+}
+
+#[test]
+fn head_goes_over_a_skip_with_all_that_is_below() {
+    explore(Some(3), || {
+        let around = |sender: &mut Sender| {
+            sender.send(1);
+            sender.abort();
+            sender.send(1);
+        };
+        run(&Bench::new(ends(false, true), 1), vec![around], vec![pull_two]);
+    });
+}
+
+#[test]
 fn aborted_claims_are_passed_over_by_two_receivers() {
-    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort, one], vec![pull_once, pull_once]));
+    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort], vec![pull_once, pull_once]));
 }
 
 #[test]
@@ -184,6 +205,34 @@ fn what_comes_back_is_delivered_once_more_and_once_only() {
 }
 
 #[test]
+fn a_scan_meets_what_comes_back_behind_it() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        let sending = thread::spawn(move || {
+            sender.send(2);
+            sender.done()
+        });
+        let returning = thread::spawn(move || {
+            if let Some(run) = one.take(2) {
+                for first in run.positions() {
+                    one.end.give_back(&*one.bench(), Run { first, count: 1 }, true);
+                }
+            }
+        });
+        two.pull(1);
+        two.pull(1);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        tally.unordered(two.got);
+        tally.balance();
+    });
+}
+
+#[test]
 fn a_single_receiver_gives_back_in_order() {
     explore(None, || {
         let returning = |receiver: &mut Receiver| {
@@ -213,7 +262,7 @@ fn a_single_receiver_releases_out_of_order() {
                 sender.done()
             });
             for position in run.positions().rev() {
-                receiver.finish(ringpost::ring::Run { first: position, count: 1 });
+                receiver.finish(Run { first: position, count: 1 });
             }
             let mut tally = Tally::default();
             tally.sender(sending.join().expect("the sender panicked"));

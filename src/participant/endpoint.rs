@@ -37,6 +37,9 @@ enum Claimed {
 impl Endpoint {
     /// Joins `segment` in `role`.
     pub fn join(segment: &Arc<Segment>, role: Role) -> Result<Self, JoinError> {
+        if !segment.is_here() {
+            return Err(JoinError::Forked);
+        }
         if segment.is_removed() {
             return Err(JoinError::Removed);
         }

@@ -89,6 +89,11 @@ impl SharedRing {
         }
     }
 
+    /// Has the kernel map up to `bytes` bytes of slots from `position` on. Returns how many slots that are.
+    pub fn populate(&self, position: u64, bytes: usize) -> u64 {
+        self.slots.populate(position, bytes)
+    }
+
     /// The first payload byte of the slot that `position` falls on; [`Self::max_len`] bytes are there.
     #[inline]
     pub fn payload(&self, position: u64) -> *mut u8 {
@@ -124,5 +129,9 @@ impl Memory for SharedRing {
     #[inline]
     fn shift(&self) -> u32 {
         self.shift
+    }
+    #[inline]
+    fn fetch_ahead(&self, position: u64) {
+        self.slots.fetch_ahead(position);
     }
 }

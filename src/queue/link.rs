@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
 use crate::participant::{Endpoint, SharedRing, any_alive, recover_in_the_way, sweep};
-use crate::ring::{self, InTheWay};
+use crate::ring::{self, InTheWay, Memory, Run};
 use crate::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Futex, LONG_SLEEP, Wait, notify, notify_all};
@@ -24,6 +24,18 @@ pub struct Link {
     /// Ends waits while it is set.
     pub interrupt: Option<Arc<AtomicBool>>,
     swept: Instant,
+    mapped: Mapped,
+}
+
+/// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
+/// call instead of hundreds of page faults, without mapping all of a large queue for a few messages.
+struct Mapped {
+    /// Positions below it have been dealt with.
+    to: u64,
+    /// Slots left until a whole lap has been.
+    left: u64,
+    /// Bytes to map next.
+    next: usize,
 }
 
 impl Link {
@@ -32,7 +44,8 @@ impl Link {
         let endpoint = Endpoint::join(segment, role)?;
         let ring = SharedRing::new(segment);
         let (wait, futex) = (Wait::default(), Futex::register());
-        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now() };
+        let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
+        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), mapped };
         link.sweep();
         Ok(link)
     }
@@ -114,6 +127,24 @@ impl Link {
             self.wake_all();
         }
         repaired || (self.swept.elapsed() >= LONG_SLEEP && self.sweep())
+    }
+
+    /// Has pages mapped ahead, when `run` comes near to the end of what is.
+    #[inline]
+    pub fn map_ahead(&mut self, run: Run) {
+        if run.end() > self.mapped.to {
+            self.map_more(run);
+        }
+    }
+
+    #[cold]
+    fn map_more(&mut self, run: Run) {
+        let from = self.mapped.to.max(run.first);
+        let count = self.ring.populate(from, self.mapped.next).max(run.count);
+        let Mapped { to, left, next } = &mut self.mapped;
+        *left = left.saturating_sub(count);
+        *to = if *left == 0 { u64::MAX } else { from + count };
+        *next = (*next * 2).min(4 << 20);
     }
 
     /// Whether senders have joined and none is left alive.

@@ -207,6 +207,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 end.give_back(&self.link.ring, run, false);
                 return Err(Blocked::Fault(fault));
             }
+            self.link.map_ahead(run);
             self.held.set(self.held.get() + run.count);
             runs.push(run);
         }
@@ -293,7 +294,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
         self.end.borrow_mut().release(&self.link.ring, run);
-        self.held.set(self.held.get() - run.count);
+        self.let_go(run.count);
         let row = self.link.row();
         count(&row.pulled, run.count);
         count(&row.pulled_bytes, bytes);
@@ -306,8 +307,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         self.end.borrow_mut().give_back(&self.link.ring, run, seen);
-        self.held.set(self.held.get() - run.count);
+        self.let_go(run.count);
         self.link.wake_receivers(run.count);
+    }
+
+    /// So many messages are not held any more. With the last of them, what came back waits again for all to see.
+    #[inline]
+    fn let_go(&self, count: u64) {
+        self.held.set(self.held.get() - count);
+        if self.held.get() == 0 {
+            self.end.borrow_mut().rewind(&self.link.ring);
+        }
     }
 
     /// How often the message at `position`, which is held, has been delivered, this time included.

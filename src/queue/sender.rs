@@ -10,7 +10,7 @@ use super::loan::Loan;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::payload::Payload;
-use crate::ring::{Blocked, MultiSender, Run, SendEnd, SingleSender};
+use crate::ring::{AHEAD, Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
@@ -198,6 +198,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     {
         let (mut written, mut bytes, mut failed) = (0, 0, None);
         for position in run.positions() {
+            self.link.ring.fetch_ahead(position.wrapping_add(AHEAD));
             let Some(message) = messages.next() else { break };
             let message = message.as_bytes();
             if let Err(error) = self.check_len(message.len()) {
@@ -237,7 +238,7 @@ impl<T: ?Sized + Payload> Sender<T> {
             self.abort(leaked);
         }
         match self.end.claim(&self.link.ring, want) {
-            Ok(run) => Ok(self.count_overwritten(run)),
+            Ok(run) => Ok(self.account(run)),
             Err(blocked) => self.claim_slowly(want, limit, blocked),
         }
     }
@@ -255,7 +256,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         if matches!(result, Err(SendError::Full { .. } | SendError::TimedOut)) {
             count(&self.link.row().dropped, 1);
         }
-        result.map(|run| self.count_overwritten(run))
+        result.map(|run| self.account(run))
     }
 
     /// Full without waiting: true unless a dead endpoint is what fills it.
@@ -366,7 +367,8 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     #[inline]
-    fn count_overwritten(&mut self, run: Run) -> Run {
+    fn account(&mut self, run: Run) -> Run {
+        self.link.map_ahead(run);
         let overwritten = self.end.take_overwritten();
         if overwritten > 0 {
             count(&self.link.row().overwritten, overwritten);

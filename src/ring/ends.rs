@@ -104,6 +104,14 @@ impl ReceiveEnd {
         }
     }
 
+    /// Nothing is held any more: what came back is next again.
+    #[inline]
+    pub fn rewind<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.rewind(memory);
+        }
+    }
+
     /// The last step before leaving, with nothing held.
     pub fn settle<M: Memory>(&mut self, memory: &M) {
         if let Self::Single(end) = self {

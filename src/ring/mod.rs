@@ -56,6 +56,10 @@ pub trait Memory {
     /// The capacity as a power of two.
     fn shift(&self) -> u32;
 
+    /// A hint that the slot of `position` is needed soon.
+    #[inline]
+    fn fetch_ahead(&self, _position: u64) {}
+
     /// Slots.
     #[inline]
     fn capacity(&self) -> u64 {
@@ -111,6 +115,9 @@ pub struct InTheWay {
     /// The word as it was seen, for a repair of exactly that.
     pub word: Word,
 }
+
+/// How many slots a batch fetches ahead: enough to hide a miss behind the work on those before.
+pub const AHEAD: u64 = 8;
 
 /// What one look at one slot came to.
 enum Step {

@@ -1,7 +1,9 @@
 //! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
 //! before any other.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor};
+use super::{
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
+};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
@@ -88,7 +90,11 @@ impl MultiReceiver {
 
     fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
-        while count < want && matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+        while count < want {
+            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            if !matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+                break;
+            }
             count += 1;
         }
         let run = Run { first, count };
@@ -120,8 +126,9 @@ impl MultiReceiver {
     /// that is never freed.
     fn pass_skipped<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let free = Word::free(memory.lap(position).wrapping_add(1));
-        // AcqRel: skip, pairs with abort and claim. Relaxed on failure: we look again.
-        let won = memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::AcqRel, Ordering::Relaxed);
+        // Relaxed: an exchange goes on with the Release of the word that it replaces, which is the abort's.
+        let won =
+            memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::Relaxed, Ordering::Relaxed);
         self.freed |= won.is_ok();
         help(memory.head(), position, position.wrapping_add(1));
         Step::Again
@@ -132,7 +139,12 @@ impl MultiReceiver {
     fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         // Acquire: scan, pairs with epoch.
         let epoch = memory.retry_epoch().load(Ordering::Acquire);
-        if self.seen_epoch == Some(epoch) { None } else { self.scan(memory, epoch) }
+        if self.seen_epoch == Some(epoch) {
+            return None;
+        }
+        // Something has come back behind the pass under way, perhaps older than what that would find next.
+        self.scan.take_if(|scan| scan.epoch != epoch);
+        self.scan(memory, epoch)
     }
 
     #[cold]
@@ -161,7 +173,7 @@ impl MultiReceiver {
 }
 
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    // Acquire: take, pairs with commit and give back. Relaxed on failure: we look again.
-    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);
+    // Relaxed: the load of this very word was the Acquire, and no word comes twice. On failure we look again.
+    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Relaxed, Ordering::Relaxed);
     if won.is_ok() { Step::Mine } else { Step::Again }
 }

@@ -1,6 +1,8 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor};
+use super::{
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor,
+};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -64,7 +66,11 @@ impl MultiSender {
     /// Claims on behind `first`, which is ours, and moves tail over all of it at once.
     fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
-        while count < want && matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+        while count < want {
+            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            if !matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+                break;
+            }
             count += 1;
         }
         let run = Run { first, count };
@@ -119,9 +125,9 @@ impl MultiSender {
 
     fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let mine = Word::claim(memory.lap(position), self.owner);
-        // Acquire: claim, pairs with release and abort. Relaxed on failure: we look again.
+        // Relaxed: the load of this very word was the Acquire, and no word comes twice. On failure we look again.
         let won =
-            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);
+            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Relaxed, Ordering::Relaxed);
         if won.is_ok() { Step::Mine } else { Step::Again }
     }
 }
@@ -130,8 +136,8 @@ impl MultiSender {
 /// between the two, no receiver would ever come back for the slot.
 fn free_skipped<M: Memory>(memory: &M, position: u64, word: Word) -> Step {
     let free = Word::free(memory.lap(position));
-    // AcqRel: skip, pairs with abort and claim. Relaxed on failure: we look again.
-    let _ = memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::AcqRel, Ordering::Relaxed);
+    // Relaxed: an exchange goes on with the Release of the word that it replaces, which is the abort's.
+    let _ = memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::Relaxed, Ordering::Relaxed);
     let skipped = position.wrapping_sub(memory.capacity());
     help(memory.head(), skipped, skipped.wrapping_add(1));
     Step::Again

@@ -4,10 +4,10 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{AHEAD, Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, compiler_fence};
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -25,17 +25,16 @@ impl SingleReceiver {
     /// Takes over where the last one stopped: what that may have seen is marked as delivered once more.
     pub fn join<M: Memory>(memory: &M) -> Result<Self, Fault> {
         let head = read_cursor(memory.head());
-        // Acquire: mark, pairs with deliver: the words that were counted by a successor that died here.
-        let delivered_to = memory.delivered_to().load(Ordering::Acquire);
+        // Relaxed: whoever wrote it is dead or has left, and the endpoint's lock orders that before us.
+        let delivered_to = memory.delivered_to().load(Ordering::Relaxed);
         if delivered_to.wrapping_sub(head) > memory.capacity() && delivered_to > head {
             return Err(Fault::corrupt("delivered_to", head, delivered_to));
         }
         let seen = delivered_to.saturating_sub(head);
         for position in (Run { first: head, count: seen }).positions().rev() {
+            // From the top down, so that a death here counts one message twice at most, and none not at all.
             count_delivery(memory, position);
-            // Release: deliver, pairs with mark. From the top down, so that a death here counts one message twice at
-            // most, and none not at all.
-            memory.delivered_to().store(position, Ordering::Release);
+            note_delivered(memory, position);
         }
         Ok(Self { head, next: head, rewind: false, freed: false })
     }
@@ -44,6 +43,9 @@ impl SingleReceiver {
     #[inline]
     pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         if self.rewind {
+            // Something else was leaked, or this would have been done when it was let go. It comes again with the rest.
+            let again = self.next.wrapping_sub(self.head);
+            (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
         }
         loop {
@@ -93,6 +95,14 @@ impl SingleReceiver {
         core::mem::take(&mut self.freed)
     }
 
+    /// Nothing is held any more: what came back is next again.
+    #[inline]
+    pub fn rewind<M: Memory>(&mut self, memory: &M) {
+        if self.rewind {
+            self.settle(memory);
+        }
+    }
+
     /// Starts again from head after messages came back. Nothing may be held.
     pub fn settle<M: Memory>(&mut self, memory: &M) {
         if self.rewind {
@@ -100,8 +110,8 @@ impl SingleReceiver {
             self.rewind = false;
         }
         if self.next == self.head {
-            // Release: deliver, pairs with mark. Nothing above head has been seen, or its word counts it already.
-            memory.delivered_to().store(self.head, Ordering::Release);
+            // Nothing above head has been seen, or its word counts it already.
+            note_delivered(memory, self.head);
         }
     }
 
@@ -110,12 +120,13 @@ impl SingleReceiver {
         let first = self.next;
         let want = want.clamp(1, memory.capacity());
         let mut end = first.wrapping_add(1);
+        memory.fetch_ahead(end.wrapping_add(AHEAD));
         while end.wrapping_sub(first) < want && take_word(memory, end).is_ready(memory.lap(end)) {
+            memory.fetch_ahead(end.wrapping_add(AHEAD));
             end = end.wrapping_add(1);
         }
         self.next = end;
-        // Release: deliver, pairs with mark. Before the program sees anything of it.
-        memory.delivered_to().store(end, Ordering::Release);
+        note_delivered(memory, end);
         Run { first, count: end.wrapping_sub(first) }
     }
 
@@ -161,9 +172,18 @@ fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
 fn mark_skipped<M: Memory>(memory: &M, run: Run) {
     for position in run.positions() {
         let skip = Word::skip(memory.lap(position));
-        // Release: abort, pairs with take and claim. (A sender meets it only behind head.)
-        memory.word(position).store(skip.bits(), Ordering::Release);
+        // Relaxed: a sender takes it only behind head, whose Release comes later.
+        memory.word(position).store(skip.bits(), Ordering::Relaxed);
     }
+}
+
+/// Says to a successor, and to `size`, what may have been seen: before the program sees anything of it.
+#[inline]
+fn note_delivered<M: Memory>(memory: &M, position: u64) {
+    // Relaxed, with a fence for the compiler: what matters is only which instruction comes first, should we be killed
+    // between this and the reading.
+    memory.delivered_to().store(position, Ordering::Relaxed);
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// One more delivery, noted in the word of a message that nobody but the only receiver may touch.
@@ -172,7 +192,7 @@ fn count_delivery<M: Memory>(memory: &M, position: u64) {
     let word = take_word(memory, position);
     if word.is_ready(lap) {
         let counted = word.taken_by(0).into_state(State::Ready);
-        // Release: commit, pairs with take. The payload is the sender's still.
-        memory.word(position).store(counted.bits(), Ordering::Release);
+        // Relaxed: only this receiver reads it, or a successor, and the endpoint's lock orders us before that.
+        memory.word(position).store(counted.bits(), Ordering::Relaxed);
     }
 }

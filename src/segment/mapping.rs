@@ -18,10 +18,12 @@ use crate::sync::{AtomicU64, Ordering};
 pub(super) struct Region {
     base: NonNull<u8>,
     len: usize,
-    _keep: Keep,
+    keep: Keep,
 }
 
-/// What keeps the memory: dropped, never looked at.
+const PAGE: usize = 4096;
+
+/// What keeps the memory.
 enum Keep {
     Mapped(#[allow(dead_code)] Shmem),
     Heap(#[allow(dead_code)] Heap),
@@ -49,13 +51,13 @@ impl Region {
         if (len as u64) < total {
             return Err(OsError { call: "mmap", errno: libc::ESTALE });
         }
-        Ok(Self { base, len, _keep: Keep::Mapped(shmem) })
+        Ok(Self { base, len, keep: Keep::Mapped(shmem) })
     }
 
     /// Zeroed memory of this process alone; `None` if there is not enough.
     pub(super) fn heap(total: u64) -> Option<Self> {
         let heap = Heap::new(total)?;
-        Some(Self { base: heap.base(), len: heap.len(), _keep: Keep::Heap(heap) })
+        Some(Self { base: heap.base(), len: heap.len(), keep: Keep::Heap(heap) })
     }
 
     /// The thing at `offset`.
@@ -94,6 +96,19 @@ impl Region {
     /// Asks for huge pages. A hint: that the system has none is no failure.
     pub(super) fn advise_huge(&self) {
         let _ = self.advise(MmapAdvise::MADV_HUGEPAGE);
+    }
+
+    /// Maps the pages of `len` bytes from `offset` on, within the region. A hint: a failure means page faults later.
+    pub(super) fn populate(&self, offset: usize, len: usize) {
+        if let Keep::Heap(_) = self.keep {
+            return;
+        }
+        let start = offset & !(PAGE - 1);
+        let len = (offset + len).min(self.len) - start;
+        // SAFETY: the start of a page within the region, by the caller's promise and the minimum above.
+        let from = unsafe { self.base.add(start) };
+        // SAFETY: the range lies within the region, and the advice changes nothing that it contains.
+        let _ = unsafe { madvise(from.cast::<c_void>(), len, MmapAdvise::MADV_POPULATE_WRITE) };
     }
 
     /// Makes every page present now, so that the first messages do not wait for page faults.

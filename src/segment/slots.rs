@@ -20,7 +20,7 @@ pub(crate) struct Slots {
     stride: usize,
     payload_offset: usize,
     fixed_len: bool,
-    _segment: Arc<Segment>,
+    segment: Arc<Segment>,
 }
 
 // SAFETY: `base` points into the segment, which is `Send` and `Sync` and kept by the `Arc`; only atomics are reached
@@ -40,7 +40,7 @@ impl Slots {
             stride: geometry.stride as usize,
             payload_offset: geometry.payload_offset as usize,
             fixed_len: geometry.request.fixed_len,
-            _segment: segment,
+            segment,
         }
     }
 
@@ -70,6 +70,32 @@ impl Slots {
         let place = unsafe { self.slot(index).add(LEN_OFFSET) }.cast::<AtomicU32>();
         // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that we keep.
         unsafe { &*place }
+    }
+
+    /// Asks the processor to fetch the beginning of the slot at `index`, taken modulo the capacity, to be written soon: a
+    /// hint that changes nothing.
+    #[inline]
+    pub(crate) fn fetch_ahead(&self, index: u64) {
+        let place = self.slot(index);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch
+            // does not fault anywhere.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(place.cast::<i8>()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
+    }
+
+    /// Has the kernel map the pages of up to `bytes` bytes of slots from `index` on, taken modulo the capacity, so that
+    /// they are not faulted in one by one. Returns how many slots that are, up to the last one.
+    pub(crate) fn populate(&self, index: u64, bytes: usize) -> u64 {
+        let first = index & self.mask;
+        let count = ((bytes / self.stride) as u64).clamp(1, self.mask + 1 - first);
+        let offset = self.segment.header().geometry.slots_offset + first * self.stride as u64;
+        self.segment.region.populate(offset as usize, count as usize * self.stride);
+        count
     }
 
     /// Where the payload of the slot at `index`, taken modulo the capacity, begins: `max_len` bytes, aligned as asked.

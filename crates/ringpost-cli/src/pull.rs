@@ -47,7 +47,8 @@ fn once(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(),
 
 /// Until the queue is closed, somebody interrupts, or the time is over.
 fn follow(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(), Failure> {
-    let most = args.size.unwrap_or(receiver.capacity()).max(1);
+    // Half of the queue at most, so that senders fill the other half meanwhile.
+    let most = args.size.unwrap_or(receiver.capacity() / 2).max(1);
     let started = Instant::now();
     while !signals::interrupted() {
         let left = args.timeout.map_or(LONG, |timeout| timeout.saturating_sub(started.elapsed()));

@@ -1,0 +1,288 @@
+//! The mutants.
+
+/// One weakening of one file.
+pub struct Mutant {
+    /// What is weakened.
+    pub name: &'static str,
+    /// The file, from the root of the project.
+    pub file: &'static str,
+    /// A text that occurs there once.
+    pub from: &'static str,
+    /// What replaces it.
+    pub to: &'static str,
+    /// Why the models do not see it, if they do not.
+    pub survives: Option<&'static str>,
+}
+
+const MOD: &str = "src/ring/mod.rs";
+const MS: &str = "src/ring/multi_sender.rs";
+const SS: &str = "src/ring/single_sender.rs";
+const MR: &str = "src/ring/multi_receiver.rs";
+const SR: &str = "src/ring/single_receiver.rs";
+const EVENT: &str = "src/wait/event.rs";
+const UNTIL: &str = "src/wait/until.rs";
+
+const fn kill(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutant {
+    Mutant { name, file, from, to, survives: None }
+}
+
+/// Every ordering that is not Relaxed, and the steps of the protocol.
+pub const MUTANTS: &[Mutant] = &[
+    // Orderings.
+    kill(
+        "cursor: help Relaxed",
+        MOD,
+        "compare_exchange(from, to, Ordering::Release",
+        "compare_exchange(from, to, Ordering::Relaxed",
+    ),
+    kill(
+        "cursor: advance Relaxed",
+        MOD,
+        "compare_exchange(now, to, Ordering::Release",
+        "compare_exchange(now, to, Ordering::Relaxed",
+    ),
+    kill("cursor: read Relaxed", MOD, "cursor.load(Ordering::Acquire)", "cursor.load(Ordering::Relaxed)"),
+    kill(
+        "multi sender: commit Relaxed",
+        MS,
+        "store(ready.bits(), Ordering::Release)",
+        "store(ready.bits(), Ordering::Relaxed)",
+    ),
+    kill(
+        "multi sender: abort Relaxed",
+        MS,
+        "store(skip.bits(), Ordering::Release)",
+        "store(skip.bits(), Ordering::Relaxed)",
+    ),
+    kill(
+        "multi sender: claim Relaxed",
+        MS,
+        "memory.word(position).load(Ordering::Acquire)",
+        "memory.word(position).load(Ordering::Relaxed)",
+    ),
+    kill(
+        "multi sender: head Relaxed",
+        MS,
+        "memory.head().load(Ordering::Acquire)",
+        "memory.head().load(Ordering::Relaxed)",
+    ),
+    kill(
+        "single sender: commit Relaxed",
+        SS,
+        "store(ready.bits(), Ordering::Release)",
+        "store(ready.bits(), Ordering::Relaxed)",
+    ),
+    kill(
+        "single sender: tail Relaxed",
+        SS,
+        "store(self.tail, Ordering::Release)",
+        "store(self.tail, Ordering::Relaxed)",
+    ),
+    kill(
+        "single sender: head Relaxed",
+        SS,
+        "self.head = memory.head().load(Ordering::Acquire)",
+        "self.head = memory.head().load(Ordering::Relaxed)",
+    ),
+    kill(
+        "single sender: free word Relaxed",
+        SS,
+        "let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));\n            if",
+        "let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));\n            if",
+    ),
+    kill(
+        "multi receiver: release Relaxed",
+        MR,
+        "store(free.bits(), Ordering::Release)",
+        "store(free.bits(), Ordering::Relaxed)",
+    ),
+    kill(
+        "multi receiver: take Relaxed",
+        MR,
+        "let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));",
+        "let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));",
+    ),
+    kill(
+        "multi receiver: give back Relaxed",
+        MR,
+        "store(back.bits(), Ordering::Release)",
+        "store(back.bits(), Ordering::Relaxed)",
+    ),
+    kill(
+        "multi receiver: scan Relaxed",
+        MR,
+        "memory.word(slot).load(Ordering::Acquire)",
+        "memory.word(slot).load(Ordering::Relaxed)",
+    ),
+    kill("multi receiver: epoch Relaxed", MR, "fetch_add(1, Ordering::Release)", "fetch_add(1, Ordering::Relaxed)"),
+    kill(
+        "multi receiver: epoch read Relaxed",
+        MR,
+        "memory.retry_epoch().load(Ordering::Acquire)",
+        "memory.retry_epoch().load(Ordering::Relaxed)",
+    ),
+    kill(
+        "single receiver: take Relaxed",
+        SR,
+        "memory.word(position).load(Ordering::Acquire)",
+        "memory.word(position).load(Ordering::Relaxed)",
+    ),
+    kill(
+        "single receiver: release Relaxed",
+        SR,
+        "            self.head += 1;\n        }\n        // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n        memory.head().store(self.head, Ordering::Release);",
+        "            self.head += 1;\n        }\n        memory.head().store(self.head, Ordering::Relaxed);",
+    ),
+    kill(
+        "single receiver: pass Relaxed",
+        SR,
+        "self.head = self.next;\n            // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n            memory.head().store(self.head, Ordering::Release);",
+        "self.head = self.next;\n            memory.head().store(self.head, Ordering::Relaxed);",
+    ),
+    // Steps of the ring.
+    kill(
+        "release into the same lap",
+        MR,
+        "let free = Word::free(memory.lap(position).wrapping_add(1));\n            // Release: release",
+        "let free = Word::free(memory.lap(position));\n            // Release: release",
+    ),
+    kill(
+        "skip into the same lap",
+        MR,
+        "let free = Word::free(memory.lap(position).wrapping_add(1));\n        // Relaxed: an exchange",
+        "let free = Word::free(memory.lap(position));\n        // Relaxed: an exchange",
+    ),
+    kill("a single sender ignores head", SS, "Ok(want.min(capacity - used))", "Ok(want)"),
+    kill("a single sender trusts an old head for one more", SS, ">= want && self.head", ">= want - 1 && self.head"),
+    kill(
+        "a multi sender claims up to head",
+        MS,
+        "if ahead < memory.capacity() && !uncommitted",
+        "if ahead <= memory.capacity() && !uncommitted",
+    ),
+    kill(
+        "a multi sender stores its claim",
+        MS,
+        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Relaxed, Ordering::Relaxed);",
+        "Ok::<u64, u64>(memory.word(position).swap(mine.bits(), Ordering::Relaxed));",
+    ),
+    kill(
+        "a multi receiver stores its take",
+        MR,
+        "let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Relaxed, Ordering::Relaxed);",
+        "let won = Ok::<u64, u64>(memory.word(position).swap(to.bits(), Ordering::Relaxed));",
+    ),
+    kill(
+        "tail goes past a claim that failed",
+        MS,
+        "count += 1;\n        }\n        let run",
+        "count += 1;\n        }\n        advance(memory.tail(), first, first + count + 1);\n        let run",
+    ),
+    kill(
+        "head goes past a take that failed",
+        MR,
+        "count += 1;\n        }\n        let run",
+        "count += 1;\n        }\n        advance(memory.head(), first, first + count + 1);\n        let run",
+    ),
+    kill(
+        "what is ready is overwritten unasked",
+        MS,
+        "State::Ready | State::Retry) if self.overwrite",
+        "State::Ready | State::Retry) if self.overwrite || position > 0",
+    ),
+    kill("overwriting is not counted", MS, "self.overwritten += u64::from(matches!(step, Step::Mine));", ""),
+    kill(
+        "overwriting takes what is held",
+        MS,
+        "(LapOrder::Previous, State::Ready | State::Retry) if self.overwrite",
+        "(LapOrder::Previous, State::Ready | State::Retry | State::Take) if self.overwrite",
+    ),
+    kill(
+        "a message that came back is ready again",
+        MR,
+        "word.into_state(State::Retry) } else",
+        "word.into_state(State::Ready) } else",
+    ),
+    kill(
+        "the epoch moves before the words",
+        MR,
+        "for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
+        "memory.retry_epoch().fetch_add(1, Ordering::Release);\n        for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
+    ),
+    kill("the epoch does not move", MR, "memory.retry_epoch().fetch_add(1, Ordering::Release);", ""),
+    kill(
+        "a scan remembers an epoch that it did not begin with",
+        MR,
+        "let finished = scan.epoch;",
+        "let finished = memory.retry_epoch().load(Ordering::Relaxed);",
+    ),
+    kill(
+        "an older message is released with a newer one",
+        SR,
+        "if run.first != self.head {\n            return mark_skipped(memory, run);\n        }",
+        "",
+    ),
+    kill(
+        "head stops at what was released before",
+        SR,
+        "while self.head < self.next && self.is_skipped(memory, self.head)",
+        "while false",
+    ),
+    kill(
+        "head runs over what is held",
+        SR,
+        "while self.head < self.next && self.is_skipped(memory, self.head)",
+        "while self.head < self.next",
+    ),
+    kill(
+        "a single receiver does not rewind",
+        SR,
+        "self.next = self.head;\n            self.rewind = false;",
+        "self.rewind = false;",
+    ),
+    kill(
+        "a single receiver takes without looking",
+        SR,
+        "take_word(memory, end).is_ready(memory.lap(end))",
+        "end < super::read_cursor(memory.tail())",
+    ),
+    // Waiting.
+    kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),
+    kill("the waker passes no barrier", EVENT, "    parking.light_barrier();\n", ""),
+    kill(
+        "the waiter does not mark",
+        EVENT,
+        "event.fetch_or(MARK, Ordering::Relaxed) | MARK",
+        "event.load(Ordering::Relaxed)",
+    ),
+    kill(
+        "the waiter does not look again",
+        UNTIL,
+        "let soon = match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
+    ),
+    kill(
+        "the waker does not change the word",
+        EVENT,
+        "event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP)",
+        "event.load(Ordering::Relaxed)",
+    ),
+    kill(
+        "the mark goes before the others are woken",
+        EVENT,
+        "if gone.is_ok() {\n        parking.unpark(event, i32::MAX as u32);\n    }",
+        "let _ = gone;",
+    ),
+    kill(
+        "the waker takes the mark away at once",
+        EVENT,
+        "event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP)",
+        "event.fetch_and(!MARK, Ordering::Relaxed) & !MARK",
+    ),
+    kill(
+        "the waker wakes one too few",
+        EVENT,
+        "if parking.unpark(event, count) >= count",
+        "if parking.unpark(event, count - 1) + 1 >= count",
+    ),
+];

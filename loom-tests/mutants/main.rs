@@ -1,0 +1,170 @@
+//! Shows that the models can fail: weakens one ordering or one step of the protocol at a time, in a copy of the sources, and
+//! runs the models on it. Each mutant must be killed: a model fails, or never ends.
+//!
+//! `cargo run --release -p ringpost-loom --bin mutants [PART OF A NAME]`
+//!
+//! `LOOM_MAX_PREEMPTIONS` is the preemption bound, 2 unless set. A mutant that survives is an error, unless the list says
+//! why that is right.
+
+mod list;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, io, thread};
+
+use list::{MUTANTS, Mutant};
+
+/// A model that takes longer than this has been made to run for ever.
+const LIMIT: Duration = Duration::from_secs(900);
+
+enum Verdict {
+    Killed(&'static str),
+    Survived,
+}
+
+fn main() -> ExitCode {
+    let wanted = env::args().nth(1).unwrap_or_default();
+    match run(&wanted) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failures) => {
+            eprintln!("{failures} mutants survived without a reason");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("mutants: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(wanted: &str) -> io::Result<usize> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("loom-tests lies in the project").to_owned();
+    let copy = root.join("target/mutants/tree");
+    let mut failures = 0;
+    let mut killed = 0;
+    lay_out(&root, &copy)?;
+    if let Verdict::Killed(how) = try_models(&copy)? {
+        return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
+    }
+    for mutant in MUTANTS.iter().filter(|mutant| mutant.name.contains(wanted)) {
+        let started = Instant::now();
+        let original = mutate(&copy, mutant)?;
+        let verdict = try_models(&copy)?;
+        fs::write(copy.join(mutant.file), original)?;
+        let seconds = started.elapsed().as_secs();
+        match (verdict, mutant.survives) {
+            (Verdict::Killed(how), None) => {
+                killed += 1;
+                println!("killed    {:<52} {how}, {seconds} s", mutant.name);
+            }
+            (Verdict::Survived, Some(why)) => println!("explained {:<52} {why}", mutant.name),
+            (Verdict::Survived, None) => {
+                failures += 1;
+                println!("SURVIVED  {:<52} {seconds} s", mutant.name);
+            }
+            (Verdict::Killed(how), Some(_)) => {
+                failures += 1;
+                println!("KILLED    {:<52} {how}: the list says that it survives", mutant.name);
+            }
+        }
+    }
+    println!("{killed} killed, {failures} wrong");
+    Ok(failures)
+}
+
+/// Copies what the models are built from.
+fn lay_out(root: &Path, copy: &Path) -> io::Result<()> {
+    if copy.exists() {
+        fs::remove_dir_all(copy)?;
+    }
+    for folder in ["src", "loom-tests"] {
+        copy_folder(&root.join(folder), &copy.join(folder))?;
+    }
+    fs::copy(root.join("README.md"), copy.join("README.md"))
+        .or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(0) } else { Err(e) })?;
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    fs::write(copy.join("Cargo.toml"), trimmed(&manifest))?;
+    fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock")).map(drop)
+}
+
+/// The manifest without the members, targets and test dependencies that the models do not need.
+fn trimmed(manifest: &str) -> String {
+    let mut out = String::new();
+    let mut keep = true;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            keep = !["[dev-dependencies]", "[[bench]]", "[[example]]", "[[test]]"].contains(&line);
+        }
+        if keep && line.starts_with("members") {
+            out.push_str("members = [\"loom-tests\"]\n");
+        } else if keep {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target: PathBuf = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies a mutant and returns what the file was.
+fn mutate(copy: &Path, mutant: &Mutant) -> io::Result<String> {
+    let path = copy.join(mutant.file);
+    let original = fs::read_to_string(&path)?;
+    let places = original.matches(mutant.from).count();
+    if places != 1 {
+        let name = mutant.name;
+        return Err(io::Error::other(format!("{name}: {places} places in {}, one was expected", mutant.file)));
+    }
+    fs::write(&path, original.replacen(mutant.from, mutant.to, 1))?;
+    Ok(original)
+}
+
+/// Builds and runs the models.
+fn try_models(copy: &Path) -> io::Result<Verdict> {
+    let build = models(copy).arg("--no-run").status()?;
+    if !build.success() {
+        return Err(io::Error::other("a mutant does not compile; run it by name to see"));
+    }
+    let mut child = models(copy).spawn()?;
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(if status.success() { Verdict::Survived } else { Verdict::Killed("a model failed") });
+        }
+        if started.elapsed() > LIMIT {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Verdict::Killed("a model did not end"));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn models(copy: &Path) -> Command {
+    let bound = env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "2".to_owned());
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--quiet", "--release", "-p", "ringpost-loom", "--tests"])
+        .current_dir(copy)
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("LOOM_MAX_PREEMPTIONS", bound)
+        .env("CARGO_TARGET_DIR", copy.with_file_name("target"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
