@@ -141,7 +141,7 @@ impl Sender {
     pub fn abort(&mut self) {
         if let Some(run) = self.claim(1) {
             self.bench.write(run.first, u64::MAX);
-            self.end.abort(&*self.bench, run.first);
+            self.end.abort(&*self.bench, run);
         }
     }
 

@@ -112,6 +112,20 @@ fn multi_to_single() {
 }
 
 #[test]
+fn multi_to_single_batches() {
+    explore(Some(3), || {
+        let batch = |sender: &mut Sender| {
+            sender.send(2);
+        };
+        let pulls = |receiver: &mut Receiver| {
+            receiver.pull(2);
+            receiver.pull(2);
+        };
+        run(&Bench::new(ends(false, true), 1), vec![batch, one], vec![pulls]);
+    });
+}
+
+#[test]
 fn multi_to_multi() {
     explore(Some(3), || {
         run(&Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
@@ -278,33 +292,41 @@ fn a_single_receiver_gives_back_in_order() {
     });
 }
 
+/// Takes two, and releases the one and then the other while the sender goes on.
+fn release_two(single_sender: bool, newer_first: bool) {
+    let bench = Bench::new(ends(single_sender, true), 1);
+    let mut sender = bench.sender(1);
+    sender.send(2);
+    let mut receiver = bench.receiver(11);
+    let run = receiver.take(2).expect("two messages are there");
+    let sending = thread::spawn(move || {
+        for _ in 0..3 {
+            sender.send(1);
+        }
+        sender
+    });
+    let (one, other) = if newer_first { (1, 0) } else { (0, 1) };
+    for first in [run.first.wrapping_add(one), run.first.wrapping_add(other)] {
+        receiver.finish(Run { first, count: 1 });
+    }
+    if newer_first {
+        receiver.got.reverse();
+    }
+    let mut sender = sending.join().expect("the sender panicked");
+    receiver.drain();
+    assert_eq!(sender.send(2), 2, "there is not room for two");
+    receiver.drain();
+    let mut tally = Tally::default();
+    tally.sender(sender.done());
+    tally.receiver(receiver.got);
+    tally.balance();
+}
+
 #[test]
-fn a_single_receiver_releases_out_of_order() {
+fn a_single_receiver_releases_in_any_order() {
     for single_sender in [true, false] {
-        explore(Some(3), move || {
-            let bench = Bench::new(ends(single_sender, true), 1);
-            let mut sender = bench.sender(1);
-            sender.send(1);
-            sender.send(1);
-            let mut receiver = bench.receiver(11);
-            let run = receiver.take(2).expect("two messages are there");
-            let sending = thread::spawn(move || {
-                {
-                    for _ in 0..3 {
-                        sender.send(1);
-                    }
-                };
-                sender.done()
-            });
-            for position in run.positions().rev() {
-                receiver.finish(Run { first: position, count: 1 });
-            }
-            let mut tally = Tally::default();
-            tally.sender(sending.join().expect("the sender panicked"));
-            receiver.got.reverse();
-            receiver.drain();
-            tally.receiver(receiver.got);
-            tally.balance();
-        });
+        for newer_first in [true, false] {
+            explore(Some(3), move || release_two(single_sender, newer_first));
+        }
     }
 }

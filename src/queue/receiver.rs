@@ -208,6 +208,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 return Err(Blocked::Fault(fault));
             }
             self.link.map_ahead(run);
+            let again = end.take_redelivered();
+            if again > 0 {
+                count(&self.link.row().redelivered, again);
+            }
             self.held.set(self.held.get() + run.count);
             runs.push(run);
         }
@@ -218,7 +222,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[cold]
     fn take_repaired(&mut self, runs: &mut Runs, want: Want, in_the_way: Option<InTheWay>) -> Result<(), RecvError> {
         let ended = self.end_of_queue(in_the_way);
-        if ended.is_some() || (in_the_way.is_some() && self.link.repair(in_the_way)) {
+        if self.link.repair_sometimes(in_the_way) || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
             if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
                 return Err(RecvError::Fault(fault));
