@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ringpost::{Accept, Ends, WhenFull};
 
+use crate::bench::{BenchArgs, PeerArgs};
 use crate::units;
 
 const EXIT_STATUS: &str = "Exit status:
@@ -49,6 +50,11 @@ pub enum Command {
     Rm(Rm),
     /// Say how large a queue would be, without making it
     Plan(Plan),
+    /// Measure what queues between two processes do on this machine
+    Bench(BenchArgs),
+    /// The second process of a measurement
+    #[command(hide = true)]
+    BenchPeer(PeerArgs),
     /// Write a completion script for a shell
     Completions {
         /// The shell

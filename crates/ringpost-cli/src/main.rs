@@ -1,6 +1,7 @@
 //! The command-line tool of ringpost: queues in shared memory for shell scripts.
 
 mod args;
+mod bench;
 mod create;
 mod exit;
 mod format;
@@ -41,6 +42,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Ls(args) => list::run(&args),
         Command::Rm(args) => remove::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchPeer(args) => bench::run_peer(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut std::io::stdout());
             Ok(())
