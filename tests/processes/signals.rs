@@ -209,3 +209,23 @@ fn a_forked_child_does_not_remove_its_parents_ephemeral_queue() {
     drop(queue);
     assert!(Queue::open(&name).is_err());
 }
+
+#[test]
+fn a_forked_child_can_not_commit_its_parents_loan() {
+    for ends in ALL_ENDS {
+        let (queue, _name) = named("loan", options(ends));
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        let mut loan = tx.loan(8).unwrap();
+        loan.copy_from_slice(&7_u64.to_le_bytes());
+        let lent = &raw const loan;
+        let child = move || {
+            // SAFETY: as above: the child's copy of the loan is read once and committed once, in memory of its own.
+            unsafe { lent.read() }.commit();
+            0
+        };
+        assert_eq!(in_a_fork(child), 0);
+        assert!(rx.try_recv().unwrap().is_none(), "the child sent it: {ends:?}");
+        loan.commit();
+        assert_eq!(drain(&mut rx), [7], "{ends:?}");
+    }
+}

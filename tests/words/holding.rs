@@ -218,3 +218,28 @@ fn guards_print_what_they_hold() {
     batch.release();
     assert_eq!(format!("{:?}", rx.recv().unwrap()), format!("{:?}", 1u64.to_le_bytes()));
 }
+
+#[test]
+fn a_batch_whose_source_panics_leaves_no_slot_behind() {
+    for ends in ALL_ENDS {
+        let (queue, mut tx, mut rx) = with_numbers(ends, 0);
+        let words = [[1; 8], [2; 8], [3; 8]];
+        let source = words.iter().map(|word| if word[0] == 2 { panic!("on purpose") } else { &word[..] });
+        assert!(catch_unwind(AssertUnwindSafe(|| tx.send_batch(source))).is_err());
+        drop(tx);
+        let mut next = queue.sender().unwrap();
+        send_numbers(&mut next, 7..9);
+        assert_eq!(deliveries(&mut rx), [(7, 1), (8, 1)], "{ends:?}");
+    }
+}
+
+#[test]
+fn what_was_looked_at_is_released_however_the_batch_is_taken_apart() {
+    for ends in ALL_ENDS {
+        let (_queue, _tx, mut rx) = with_numbers(ends, 4);
+        let batch = rx.try_pull(4).unwrap();
+        assert_eq!(batch.iter().take(3).count(), 3);
+        drop(batch.into_iter().next());
+        assert_eq!(deliveries(&mut rx), [(3, 1)], "{ends:?}");
+    }
+}
