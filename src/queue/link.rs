@@ -134,10 +134,10 @@ impl Link {
         repaired || (self.swept.elapsed() >= LONG_SLEEP && self.sweep())
     }
 
-    /// For those who look without ever waiting: from time to time the dead are looked for, too.
-    pub fn repair_sometimes(&mut self, in_the_way: Option<InTheWay>) -> bool {
+    /// For those who look in vain without ever waiting: whether it is time for the checks of the slow path.
+    pub fn is_time_to_look_around(&mut self) -> bool {
         self.vain = self.vain.wrapping_add(1) % LOOKS_PER_SWEEP;
-        (in_the_way.is_some() || self.vain == 0) && self.repair(in_the_way)
+        self.vain == 0
     }
 
     /// Has pages mapped ahead, when `run` comes near to the end of what is.

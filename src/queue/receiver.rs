@@ -222,7 +222,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[cold]
     fn take_repaired(&mut self, runs: &mut Runs, want: Want, in_the_way: Option<InTheWay>) -> Result<(), RecvError> {
         let ended = self.end_of_queue(in_the_way);
-        if self.link.repair_sometimes(in_the_way) || ended.is_some() {
+        let look_around = self.link.is_time_to_look_around();
+        if look_around {
+            self.audit()?;
+        }
+        let repaired = (look_around || in_the_way.is_some()) && self.link.repair(in_the_way);
+        if repaired || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
             if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
                 return Err(RecvError::Fault(fault));
@@ -259,6 +264,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
         want: Want,
         in_the_way: Option<InTheWay>,
     ) -> Attempt<Result<(), RecvError>> {
+        if let Err(error) = self.audit() {
+            return Attempt::Done(Err(error));
+        }
         let repaired = self.link.repair(in_the_way);
         let ended = self.end_of_queue(in_the_way);
         if !repaired && ended.is_none() {
@@ -273,6 +281,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 Some(error) => Attempt::Done(Err(error)),
                 None => Attempt::Blocked { soon: false },
             },
+        }
+    }
+
+    /// Whether an empty queue is one, and not scribbled upon.
+    fn audit(&self) -> Result<(), RecvError> {
+        match self.end.borrow().audit(&self.link.ring) {
+            Err(Blocked::Fault(fault)) => Err(RecvError::Fault(fault)),
+            _ => Ok(()),
         }
     }
 

@@ -263,7 +263,11 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Full without waiting: true unless a dead endpoint is what fills it.
     fn claim_repaired(&mut self, want: u64, in_the_way: Option<crate::ring::InTheWay>) -> Result<Run, SendError> {
         let full = SendError::Full { capacity: self.capacity };
-        if !self.link.repair_sometimes(in_the_way) {
+        let look_around = self.link.is_time_to_look_around();
+        if look_around {
+            audit(&self.end, &self.link)?;
+        }
+        if !((look_around || in_the_way.is_some()) && self.link.repair(in_the_way)) {
             return Err(full);
         }
         match self.end.claim(&self.link.ring, want) {
@@ -296,6 +300,9 @@ impl<T: ?Sized + Payload> Sender<T> {
                 Err(Blocked::Wait(_)) if phase == Phase::Spinning => return Attempt::Blocked { soon: false },
                 Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
                 Err(Blocked::Wait(in_the_way)) => {
+                    if let Err(error) = audit(end, link) {
+                        return Attempt::Done(Err(error));
+                    }
                     if !link.repair(in_the_way) {
                         return Attempt::Blocked { soon: in_the_way.is_some() };
                     }
@@ -432,6 +439,14 @@ impl<T: ?Sized> Drop for Sender<T> {
         if self.open.is_some() && self.link.is_here() {
             self.link.reclaim();
         }
+    }
+}
+
+/// Whether a full queue is one, and not scribbled upon.
+fn audit(end: &SendEnd, link: &Link) -> Result<(), SendError> {
+    match end.audit(&link.ring) {
+        Err(Blocked::Fault(fault)) => Err(SendError::Fault(fault)),
+        _ => Ok(()),
     }
 }
 

@@ -41,6 +41,14 @@ impl SendEnd {
         }
     }
 
+    /// Whether a full ring is one, and not scribbled upon. For the slow path.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        match self {
+            Self::Single(end) => end.audit(memory),
+            Self::Multi(end) => end.audit(memory),
+        }
+    }
+
     /// How many messages were overwritten since the last call.
     #[inline]
     pub fn take_overwritten(&mut self) -> u64 {
@@ -84,6 +92,14 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.give_back(memory, run, seen),
             Self::Multi(end) => end.give_back(memory, run, seen),
+        }
+    }
+
+    /// Whether an empty ring is one, and not scribbled upon. For the slow path.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        match self {
+            Self::Single(end) => end.audit(memory),
+            Self::Multi(end) => end.audit(memory),
         }
     }
 

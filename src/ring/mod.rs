@@ -36,7 +36,7 @@ pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 
 use crate::error::Fault;
-use crate::layout::word::Word;
+use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The shared words of one ring: of a mapped segment, or of a model.
@@ -152,7 +152,7 @@ fn returned<M: Memory>(memory: &M) -> u64 {
     let is_retry = |position: &u64| {
         // Relaxed: only counted, not read.
         let word = Word::from_bits(memory.word(*position).load(Ordering::Relaxed));
-        word.state() == Some(crate::layout::word::State::Retry)
+        word.state() == Some(State::Retry)
     };
     let count = (0..memory.capacity()).filter(is_retry).count() as u64;
     if count == 0 {
@@ -203,25 +203,39 @@ impl Patience {
     }
 }
 
-/// A ring that is full because its oldest slot holds an untaken message: head cannot have passed that.
-fn check_full<M: Memory>(memory: &M, position: u64, word: Word) -> Result<(), Blocked> {
+/// A ring that is full at `position` because its slot there holds an untaken message: head cannot have passed that.
+/// For the slow path, since it reads what the other side writes.
+#[cold]
+fn check_full<M: Memory>(memory: &M, position: u64) -> Result<(), Blocked> {
+    let word = look(memory, position);
+    let untaken = word.lap_order(memory.lap(position)) == LapOrder::Previous && word.state() == Some(State::Ready);
     let oldest = position.wrapping_sub(memory.capacity());
     let head = read_cursor(memory.head());
-    // Relaxed: only whether it is still the same word.
-    if head > oldest && memory.word(position).load(Ordering::Relaxed) == word.bits() {
+    if untaken && head > oldest && look(memory, position) == word {
         return Err(Blocked::Fault(Fault::corrupt("head", oldest, head)));
     }
     Ok(())
 }
 
-/// A ring that looks empty at `position`: tail cannot have passed a slot that nobody has claimed.
-fn check_empty<M: Memory>(memory: &M, position: u64, word: Word) -> Result<(), Blocked> {
+/// A ring that looks empty at `position`: tail cannot have passed a slot that nobody has claimed. For the slow path, as
+/// above.
+#[cold]
+fn check_empty<M: Memory>(memory: &M, position: u64) -> Result<(), Blocked> {
+    let word = look(memory, position);
+    let unclaimed = match word.lap_order(memory.lap(position)) {
+        LapOrder::Same => word.state() == Some(State::Free),
+        order => order == LapOrder::Previous,
+    };
     let tail = read_cursor(memory.tail());
-    // Relaxed: only whether it is still the same word.
-    if tail > position && memory.word(position).load(Ordering::Relaxed) == word.bits() {
+    if unclaimed && tail > position && look(memory, position) == word {
         return Err(Blocked::Fault(Fault::corrupt("tail", position, tail)));
     }
     Ok(())
+}
+
+fn look<M: Memory>(memory: &M, position: u64) -> Word {
+    // Relaxed: only compared; a cursor that is read between two looks orders the second.
+    Word::from_bits(memory.word(position).load(Ordering::Relaxed))
 }
 
 fn contradiction(what: &'static str, expected: Word, found: Word) -> Blocked {

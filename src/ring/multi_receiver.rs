@@ -78,6 +78,11 @@ impl MultiReceiver {
         memory.retry_epoch().fetch_add(1, Ordering::Release);
     }
 
+    /// Whether an empty ring is one, and not scribbled upon.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        check_empty(memory, read_cursor(memory.head()))
+    }
+
     /// How often the message at `position`, which is ours, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         // Relaxed: it is ours, nobody else writes it.
@@ -118,13 +123,11 @@ impl MultiReceiver {
         };
         match (word.lap_order(lap), state) {
             (LapOrder::Same, State::Ready) => Ok(exchange(memory, position, word, word.taken_by(self.owner))),
-            (LapOrder::Same, State::Free) => check_empty(memory, position, word).map(|()| Step::Stop(None)),
+            (LapOrder::Same, State::Free) => Ok(Step::Stop(None)),
             (LapOrder::Same, State::Claim) => Ok(Step::Stop(Some(InTheWay { owner: word.owner(), position, word }))),
             (LapOrder::Same, State::Skip) => Ok(self.pass_skipped(memory, position, word)),
             (LapOrder::Same, State::Take | State::Retry) | (LapOrder::Newer, _) => Ok(Step::Passed),
-            (LapOrder::Previous, State::Take | State::Retry) => {
-                check_empty(memory, position, word).map(|()| Step::Stop(None))
-            }
+            (LapOrder::Previous, State::Take | State::Retry) => Ok(Step::Stop(None)),
             (LapOrder::Previous | LapOrder::Ancient, _) => Err(contradiction("lap at head", Word::ready(lap), word)),
         }
     }

@@ -60,6 +60,11 @@ impl MultiSender {
         }
     }
 
+    /// Whether a full ring is one, and not scribbled upon.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        if self.free_by_head { Ok(()) } else { check_full(memory, read_cursor(memory.tail())) }
+    }
+
     /// How many messages were overwritten since the last call.
     pub fn take_overwritten(&mut self) -> u64 {
         core::mem::take(&mut self.overwritten)
@@ -100,8 +105,7 @@ impl MultiSender {
                 Ok(step)
             }
             (LapOrder::Previous, State::Skip) => Ok(free_skipped(memory, position, word)),
-            (LapOrder::Previous, State::Ready) => check_full(memory, position, word).map(|()| Step::Stop(None)),
-            (LapOrder::Previous, State::Retry) => Ok(Step::Stop(None)),
+            (LapOrder::Previous, State::Ready | State::Retry) => Ok(Step::Stop(None)),
             (LapOrder::Previous, State::Claim | State::Take) => Ok(stop_at(memory, position, word)),
         }
     }

@@ -85,6 +85,11 @@ impl SingleReceiver {
         self.rewind = true;
     }
 
+    /// Whether an empty ring is one, and not scribbled upon.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        check_empty(memory, self.next)
+    }
+
     /// How often the message at `position`, which was taken, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         // Relaxed: only this receiver writes the word of a message.
@@ -158,17 +163,15 @@ impl SingleReceiver {
         }
     }
 
-    #[cold]
     fn why_empty<M: Memory>(&self, memory: &M, word: Word) -> Blocked {
         let lap = memory.lap(self.next);
-        let wait = match (word.lap_order(lap), word.state()) {
+        match (word.lap_order(lap), word.state()) {
             (LapOrder::Same, Some(State::Claim)) => {
-                return Blocked::Wait(Some(InTheWay { owner: word.owner(), position: self.next, word }));
+                Blocked::Wait(Some(InTheWay { owner: word.owner(), position: self.next, word }))
             }
-            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => check_empty(memory, self.next, word),
-            _ => Err(contradiction("state word at head", Word::ready(lap), word)),
-        };
-        wait.err().unwrap_or(Blocked::Wait(None))
+            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => Blocked::Wait(None),
+            _ => contradiction("state word at head", Word::ready(lap), word),
+        }
     }
 
     fn is_skipped<M: Memory>(&self, memory: &M, position: u64) -> bool {

@@ -54,6 +54,11 @@ impl SingleSender {
         memory.tail().store(self.tail, Ordering::Release);
     }
 
+    /// Whether a full ring is one, and not scribbled upon.
+    pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        if self.free_by_head { Ok(()) } else { check_full(memory, self.tail) }
+    }
+
     #[inline]
     fn room<M: Memory>(&mut self, memory: &M, want: u64) -> Result<u64, Blocked> {
         let capacity = memory.capacity();
@@ -98,7 +103,6 @@ fn committed<M: Memory>(memory: &M, position: u64) -> bool {
     }
 }
 
-#[cold]
 fn why_full<M: Memory>(memory: &M, position: u64, word: Word) -> Blocked {
     let lap = memory.lap(position);
     match (word.lap_order(lap), word.state()) {
@@ -106,11 +110,7 @@ fn why_full<M: Memory>(memory: &M, position: u64, word: Word) -> Blocked {
             let position = position.wrapping_sub(memory.capacity());
             Blocked::Wait(Some(InTheWay { owner: word.owner(), position, word }))
         }
-        (LapOrder::Previous, Some(State::Ready)) => match check_full(memory, position, word) {
-            Ok(()) => Blocked::Wait(None),
-            Err(fault) => fault,
-        },
-        (LapOrder::Previous, Some(State::Retry)) => Blocked::Wait(None),
+        (LapOrder::Previous, Some(State::Ready | State::Retry)) => Blocked::Wait(None),
         _ => contradiction("state word at tail", Word::free(lap), word),
     }
 }
