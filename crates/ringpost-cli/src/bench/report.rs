@@ -113,10 +113,11 @@ fn heading(results: &Results, machine: &Machine) -> String {
         (false, false) => "not kept on cores (the system refused), polling".to_owned(),
     };
     format!(
-        "ringpost {} between two processes, {placed}\n{}, {} cores, Linux {}, {}\n",
+        "ringpost {} between two processes, {placed}\n{}, {} core{}, Linux {}, {}\n",
         env!("CARGO_PKG_VERSION"),
         machine.cpu,
         machine.cores,
+        if machine.cores == 1 { "" } else { "s" },
         machine.kernel,
         date()
     )
