@@ -141,7 +141,7 @@ impl Sender {
     pub fn abort(&mut self) {
         if let Some(run) = self.claim(1) {
             self.bench.write(run.first, u64::MAX);
-            self.end.abort(&*self.bench, run.first);
+            self.end.abort(&*self.bench, run);
         }
     }
 
@@ -153,7 +153,9 @@ impl Sender {
     fn claim(&mut self, want: u64) -> Option<Run> {
         match self.end.claim(&*self.bench, want) {
             Ok(run) => {
-                self.overwritten += self.end.take_overwritten();
+                let overwritten = self.end.take_overwritten();
+                assert!(self.bench.ends.overwrite || overwritten == 0, "a message was overwritten that nobody gave up");
+                self.overwritten += overwritten;
                 Some(run)
             }
             Err(Blocked::Wait(_)) => None,
@@ -172,6 +174,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// The ring that it takes from.
+    pub fn bench(&self) -> Arc<Bench> {
+        Arc::clone(&self.bench)
+    }
+
     /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
     pub fn pull(&mut self, want: u64) -> u64 {
         let Some(run) = self.take(want) else { return 0 };
@@ -182,7 +189,9 @@ impl Receiver {
     /// Tries once to take messages, looks at them, and puts them back.
     pub fn give_back(&mut self, want: u64, seen: bool) {
         if let Some(run) = self.take(want) {
-            run.positions().for_each(|position| drop(self.bench.read(position)));
+            for position in run.positions() {
+                self.bench.read(position);
+            }
             self.end.give_back(&*self.bench, run, seen);
         }
     }

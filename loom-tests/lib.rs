@@ -9,9 +9,11 @@
 
 mod bench;
 mod kernel;
+mod mortal;
 
 pub use bench::{Bench, Ends, Receiver, Sender, Tally};
 pub use kernel::Kernel;
+pub use mortal::{Mortal, at_every_step};
 
 /// Explores `model` at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or else at `bound`; `None` is without bound.
 pub fn explore(bound: Option<usize>, model: impl Fn() + Sync + Send + 'static) {

@@ -29,11 +29,11 @@ pub use zerocopy;
 #[cfg(not(loom))]
 pub use {
     error::{
-        CreateError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, RecvError, RemoveError, Role,
-        SendBatchError, SendError,
+        CreateError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, OutOfRange, RecvError, RemoveError,
+        Role, SendBatchError, SendError,
     },
     inspect::{Counters, EndpointStat, Listed, Stat, Summary, list, remove, remove_with},
-    layout::geometry::{Ends, OutOfRange, WhenFull},
+    layout::geometry::{Ends, WhenFull},
     participant::Liveness,
     payload::Payload,
     queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender},

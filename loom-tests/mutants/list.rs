@@ -19,6 +19,15 @@ const MS: &str = "src/ring/multi_sender.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const MR: &str = "src/ring/multi_receiver.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const RECOVER: &str = "src/ring/recover.rs";
+const SKIP_FIRST: &str = r#"        let won =
+            memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::Relaxed, Ordering::Relaxed);
+        self.freed |= won.is_ok();
+        help(memory.head(), position, position.wrapping_add(1));"#;
+const HEAD_FIRST: &str = r#"        help(memory.head(), position, position.wrapping_add(1));
+        let won =
+            memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::Relaxed, Ordering::Relaxed);
+        self.freed |= won.is_ok();"#;
 const EVENT: &str = "src/wait/event.rs";
 const UNTIL: &str = "src/wait/until.rs";
 
@@ -152,7 +161,7 @@ pub const MUTANTS: &[Mutant] = &[
         "let free = Word::free(memory.lap(position).wrapping_add(1));\n        // Relaxed: an exchange",
         "let free = Word::free(memory.lap(position));\n        // Relaxed: an exchange",
     ),
-    kill("a single sender ignores head", SS, "if used == capacity {", "if used > capacity {"),
+    kill("a single sender ignores head", SS, "Ok(want.min(capacity - used))", "Ok(want)"),
     kill("a single sender trusts an old head for one more", SS, ">= want && self.head", ">= want - 1 && self.head"),
     kill(
         "a multi sender claims up to head",
@@ -163,13 +172,13 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a multi sender stores its claim",
         MS,
-        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Relaxed, Ordering::Relaxed);",
+        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);",
         "Ok::<u64, u64>(memory.word(position).swap(mine.bits(), Ordering::Relaxed));",
     ),
     kill(
         "a multi receiver stores its take",
         MR,
-        "let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Relaxed, Ordering::Relaxed);",
+        "let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);",
         "let won = Ok::<u64, u64>(memory.word(position).swap(to.bits(), Ordering::Relaxed));",
     ),
     kill(
@@ -206,8 +215,24 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "the epoch moves before the words",
         MR,
-        "for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
-        "memory.retry_epoch().fetch_add(1, Ordering::Release);\n        for position in run.positions() {\n            // Relaxed: it is ours, nobody else writes it.",
+        r#"        for position in run.positions() {
+            // Relaxed: it is ours, nobody else writes it.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+            let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
+            // Release: give back, pairs with take.
+            memory.word(position).store(back.bits(), Ordering::Release);
+        }
+        // Release: epoch, pairs with scan. After the words, so that whoever sees the new epoch finds them.
+        memory.retry_epoch().fetch_add(1, Ordering::Release);"#,
+        r#"        memory.retry_epoch().fetch_add(1, Ordering::Release);
+        for position in run.positions() {
+            // Relaxed: it is ours, nobody else writes it.
+            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+            let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
+            // Release: give back, pairs with take.
+            memory.word(position).store(back.bits(), Ordering::Release);
+        }
+"#,
     ),
     kill("the epoch does not move", MR, "memory.retry_epoch().fetch_add(1, Ordering::Release);", ""),
     kill(
@@ -243,8 +268,54 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a single receiver takes without looking",
         SR,
-        "take_word(memory, end).is_ready(memory.lap(end))",
-        "end < super::read_cursor(memory.tail())",
+        "if !word.is_ready(memory.lap(end)) {",
+        "if end >= super::read_cursor(memory.tail()) {",
+    ),
+    // Recovery.
+    kill(
+        "recovery: exchange Relaxed",
+        RECOVER,
+        "repaired.bits(), Ordering::AcqRel",
+        "repaired.bits(), Ordering::Relaxed",
+    ),
+    kill(
+        "a dead claim becomes free",
+        RECOVER,
+        "(Word::skip(word.lap()), &mut total.skipped)",
+        "(Word::free(word.lap()), &mut total.skipped)",
+    ),
+    kill(
+        "a dead claim becomes ready",
+        RECOVER,
+        "(Word::skip(word.lap()), &mut total.skipped)",
+        "(Word::ready(word.lap()), &mut total.skipped)",
+    ),
+    kill(
+        "what the dead had taken is ready again",
+        RECOVER,
+        "(word.into_state(State::Retry), &mut total.returned)",
+        "(word.into_state(State::Ready), &mut total.returned)",
+    ),
+    kill(
+        "what the dead had taken is released",
+        RECOVER,
+        "(word.into_state(State::Retry), &mut total.returned)",
+        "(Word::free(word.lap() + 1), &mut total.returned)",
+    ),
+    kill("recovery does not look whose it is", RECOVER, "if word.owner() != owner {", "if owner == 0 {"),
+    kill(
+        "the epoch moves only for what this recoverer returned",
+        RECOVER,
+        "    // Even with nothing returned: one who died",
+        "    if total.returned == 0 {\n        return total;\n    }\n    // Even with nothing returned: one who died",
+    ),
+    kill("a receiver helps head before it frees a skipped slot", MR, SKIP_FIRST, HEAD_FIRST),
+    kill("a single successor sender begins at tail", SS, "while committed(memory, tail) {", "while tail < counted {"),
+    kill(
+        "a single successor receiver begins behind what was seen",
+        SR,
+        "Ok(Self { head, next: head,",
+        "Ok(Self { head: delivered_to.max(head), next: delivered_to.max(head),",
     ),
     // Waiting.
     kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use loom::thread;
+use ringpost::ring::Run;
 use ringpost_loom::{Bench, Ends, Receiver, Sender, Tally, explore};
 
 const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
@@ -111,6 +112,20 @@ fn multi_to_single() {
 }
 
 #[test]
+fn multi_to_single_batches() {
+    explore(Some(3), || {
+        let batch = |sender: &mut Sender| {
+            sender.send(2);
+        };
+        let pulls = |receiver: &mut Receiver| {
+            receiver.pull(2);
+            receiver.pull(2);
+        };
+        run(&Bench::new(ends(false, true), 1), vec![batch, one], vec![pulls]);
+    });
+}
+
+#[test]
 fn multi_to_multi() {
     explore(Some(3), || {
         run(&Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
@@ -152,6 +167,18 @@ fn a_sender_passes_over_its_own_aborted_claim() {
 }
 
 #[test]
+fn head_goes_over_a_skip_with_all_that_is_below() {
+    explore(Some(3), || {
+        let around = |sender: &mut Sender| {
+            sender.send(1);
+            sender.abort();
+            sender.send(1);
+        };
+        run(&Bench::new(ends(false, true), 1), vec![around], vec![pull_two]);
+    });
+}
+
+#[test]
 fn aborted_claims_are_passed_over_by_two_receivers() {
     explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort], vec![pull_once, pull_once]));
 }
@@ -161,6 +188,41 @@ fn overwriting_loses_just_what_it_counts() {
     explore(Some(3), || {
         let ends = Ends { overwrite: true, ..ends(false, false) };
         run(&Bench::new(ends, 0), vec![two_by_one, one], vec![pull_once]);
+    });
+}
+
+#[test]
+fn what_is_held_is_not_overwritten() {
+    explore(Some(3), || {
+        let bench = Bench::new(Ends { overwrite: true, ..ends(false, false) }, 0);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(1);
+        let held = receiver.take(1).expect("a message is there");
+        let sending = thread::spawn(move || {
+            sender.send(1);
+            sender.done()
+        });
+        receiver.finish(held);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        receiver.drain();
+        tally.receiver(receiver.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn what_comes_back_behind_a_scan_is_found() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 1);
+        let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
+        sender.send(1);
+        let held = one.take(1).expect("a message is there");
+        let returning = thread::spawn(move || one.end.give_back(&*one.bench(), held, true));
+        two.pull(1);
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        assert_eq!(two.got, [100]);
     });
 }
 
@@ -192,6 +254,34 @@ fn what_comes_back_is_delivered_once_more_and_once_only() {
 }
 
 #[test]
+fn a_scan_meets_what_comes_back_behind_it() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        let sending = thread::spawn(move || {
+            sender.send(2);
+            sender.done()
+        });
+        let returning = thread::spawn(move || {
+            if let Some(run) = one.take(2) {
+                for first in run.positions() {
+                    one.end.give_back(&*one.bench(), Run { first, count: 1 }, true);
+                }
+            }
+        });
+        two.pull(1);
+        two.pull(1);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        tally.unordered(two.got);
+        tally.balance();
+    });
+}
+
+#[test]
 fn a_single_receiver_gives_back_in_order() {
     explore(None, || {
         let returning = |receiver: &mut Receiver| {
@@ -202,33 +292,41 @@ fn a_single_receiver_gives_back_in_order() {
     });
 }
 
+/// Takes two, and releases the one and then the other while the sender goes on.
+fn release_two(single_sender: bool, newer_first: bool) {
+    let bench = Bench::new(ends(single_sender, true), 1);
+    let mut sender = bench.sender(1);
+    sender.send(2);
+    let mut receiver = bench.receiver(11);
+    let run = receiver.take(2).expect("two messages are there");
+    let sending = thread::spawn(move || {
+        for _ in 0..3 {
+            sender.send(1);
+        }
+        sender
+    });
+    let (one, other) = if newer_first { (1, 0) } else { (0, 1) };
+    for first in [run.first.wrapping_add(one), run.first.wrapping_add(other)] {
+        receiver.finish(Run { first, count: 1 });
+    }
+    if newer_first {
+        receiver.got.reverse();
+    }
+    let mut sender = sending.join().expect("the sender panicked");
+    receiver.drain();
+    assert_eq!(sender.send(2), 2, "there is not room for two");
+    receiver.drain();
+    let mut tally = Tally::default();
+    tally.sender(sender.done());
+    tally.receiver(receiver.got);
+    tally.balance();
+}
+
 #[test]
-fn a_single_receiver_releases_out_of_order() {
+fn a_single_receiver_releases_in_any_order() {
     for single_sender in [true, false] {
-        explore(Some(3), move || {
-            let bench = Bench::new(ends(single_sender, true), 1);
-            let mut sender = bench.sender(1);
-            sender.send(1);
-            sender.send(1);
-            let mut receiver = bench.receiver(11);
-            let run = receiver.take(2).expect("two messages are there");
-            let sending = thread::spawn(move || {
-                {
-                    for _ in 0..3 {
-                        sender.send(1);
-                    }
-                };
-                sender.done()
-            });
-            for position in run.positions().rev() {
-                receiver.finish(ringpost::ring::Run { first: position, count: 1 });
-            }
-            let mut tally = Tally::default();
-            tally.sender(sending.join().expect("the sender panicked"));
-            receiver.got.reverse();
-            receiver.drain();
-            tally.receiver(receiver.got);
-            tally.balance();
-        });
+        for newer_first in [true, false] {
+            explore(Some(3), move || release_two(single_sender, newer_first));
+        }
     }
 }

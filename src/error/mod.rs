@@ -16,6 +16,20 @@ pub use segment::{CreateError, InvalidName, OpenError, OsError, RemoveError};
 
 use core::fmt;
 
+/// A value that cannot be used, and the range of those that can.
+#[cfg(not(loom))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfRange {
+    /// Which value.
+    pub what: &'static str,
+    /// What it was.
+    pub found: u64,
+    /// The least that it may be.
+    pub least: u64,
+    /// The most that it may be.
+    pub most: u64,
+}
+
 /// Bytes that no correct process writes, or that this version does not understand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use super::Fault;
-use crate::layout::geometry::OutOfRange;
+use super::{Fault, OutOfRange};
 
 /// A system call that failed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

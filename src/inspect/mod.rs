@@ -59,10 +59,12 @@ pub struct Counters {
     pub pulled: u64,
     /// Bytes of those.
     pub pulled_bytes: u64,
-    /// Messages refused because the queue was full.
+    /// Sends refused because the queue was full.
     pub dropped: u64,
     /// Messages replaced by newer ones because the queue was full.
     pub overwritten: u64,
+    /// Messages taken that had been delivered before.
+    pub redelivered: u64,
     /// Dead endpoints that were repaired.
     pub recovered: u64,
 }
@@ -187,6 +189,7 @@ impl Counters {
         add(&mut self.pulled_bytes, &row.pulled_bytes);
         add(&mut self.dropped, &row.dropped);
         add(&mut self.overwritten, &row.overwritten);
+        add(&mut self.redelivered, &row.redelivered);
         add(&mut self.recovered, &row.recovered);
     }
 }

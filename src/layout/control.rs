@@ -72,11 +72,11 @@ pub struct Row {
     pub sent: AtomicU64,
     /// Bytes committed.
     pub sent_bytes: AtomicU64,
-    /// Messages taken.
+    /// Messages released.
     pub pulled: AtomicU64,
-    /// Bytes taken.
+    /// Bytes released.
     pub pulled_bytes: AtomicU64,
-    /// Messages refused because the queue was full.
+    /// Sends refused because the queue was full.
     pub dropped: AtomicU64,
     /// Messages of others that were overwritten.
     pub overwritten: AtomicU64,

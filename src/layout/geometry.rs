@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::control::{Row, TABLE_OFFSET};
 use super::word::MAX_OWNER;
+use crate::error::OutOfRange;
 
 /// How many endpoints may be joined on one side of a queue at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,19 +86,6 @@ pub struct Geometry {
     pub slots_offset: u64,
     /// The whole segment.
     pub total: u64,
-}
-
-/// A value that cannot be used, and the range of those that can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfRange {
-    /// Which value.
-    pub what: &'static str,
-    /// What it was.
-    pub found: u64,
-    /// The least that it may be.
-    pub least: u64,
-    /// The most that it may be.
-    pub most: u64,
 }
 
 impl Geometry {

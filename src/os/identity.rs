@@ -22,7 +22,7 @@ pub(crate) fn pid_namespace() -> u64 {
     static INODE: AtomicU64 = AtomicU64::new(0);
     static KNOWN_IN: AtomicU64 = AtomicU64::new(0);
     let generation = super::fork::generation();
-    // Acquire: namespace known, pairs with the store below
+    // Acquire: namespace known, pairs with namespace found
     if KNOWN_IN.load(Ordering::Acquire) == generation {
         // Relaxed: made visible by the load above.
         return INODE.load(Ordering::Relaxed);
@@ -30,7 +30,7 @@ pub(crate) fn pid_namespace() -> u64 {
     let inode = pid_namespace_now();
     // Relaxed: published by the store below. All threads of one generation store the same value.
     INODE.store(inode, Ordering::Relaxed);
-    // Release: namespace known, pairs with the load above
+    // Release: namespace found, pairs with namespace known
     KNOWN_IN.store(generation, Ordering::Release);
     inode
 }

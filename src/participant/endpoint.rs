@@ -13,8 +13,10 @@ use crate::segment::Segment;
 use crate::sync::Ordering;
 use crate::wait::SHORT_SLEEP;
 
-/// How often a lock is tried that somebody may hold for an instant only, a millisecond apart.
-const TRIES: u32 = 20;
+/// How often a lock is tried that somebody holds for an instant only, or for a repair, a millisecond apart.
+const TRIES: u32 = 100;
+/// How often a lock is tried whose holder looks alive. A repairer looks so before it has said what it does.
+const TRIES_IF_TAKEN: u32 = 5;
 
 /// One joined sender or receiver. Dropping it leaves.
 pub struct Endpoint {
@@ -37,6 +39,9 @@ enum Claimed {
 impl Endpoint {
     /// Joins `segment` in `role`.
     pub fn join(segment: &Arc<Segment>, role: Role) -> Result<Self, JoinError> {
+        if !segment.is_here() {
+            return Err(JoinError::Forked);
+        }
         if segment.is_removed() {
             return Err(JoinError::Removed);
         }
@@ -105,12 +110,17 @@ impl Drop for Endpoint {
 
 /// The row of a fixed place: the one or the other.
 fn claim_fixed(segment: &Arc<Segment>, index: usize, role: Role) -> Result<Option<File>, JoinError> {
+    let mut taken = 0;
     for _ in 0..TRIES {
         match claim(segment, index)? {
             Claimed::Yes(file) => return Ok(file),
-            Claimed::Taken => break,
-            Claimed::Busy => thread::sleep(SHORT_SLEEP),
+            Claimed::Taken => taken += 1,
+            Claimed::Busy => {}
         }
+        if taken == TRIES_IF_TAKEN {
+            break;
+        }
+        thread::sleep(SHORT_SLEEP);
     }
     Err(JoinError::Taken { role, pid: recovery::visible_pid(row(segment, index)) })
 }

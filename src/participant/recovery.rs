@@ -24,7 +24,12 @@ pub(super) fn recover_locked(ring: &SharedRing, index: usize) {
 /// it was.
 pub fn recover_in_the_way(ring: &SharedRing, file: &File, in_the_way: InTheWay) -> bool {
     let Some(index) = usize::from(in_the_way.owner).checked_sub(1) else { return false };
-    with_dead(ring, file, index, || ring::recover_word(ring, in_the_way.position, in_the_way.word))
+    let mut repaired = false;
+    with_dead(ring, file, index, || {
+        ring::recover_word(ring, in_the_way.position, in_the_way.word);
+        repaired = true;
+    });
+    repaired
 }
 
 /// Looks at every joined endpoint but `own` and repairs the dead. Returns whether there were any.
@@ -80,7 +85,7 @@ pub fn visible_pid(row: &Row) -> u32 {
     if namespace == identity::pid_namespace() { row.pid.load(Ordering::Relaxed) } else { 0 }
 }
 
-/// If the owner of row `index` is dead: does `first`, then the whole recovery, and frees the row.
+/// If nobody alive has row `index`: does `first`, then, if somebody died with it, the whole recovery, and frees the row.
 fn with_dead(ring: &SharedRing, file: &File, index: usize, first: impl FnOnce()) -> bool {
     let segment = ring.segment();
     if index as u64 >= segment.header().geometry.rows {
@@ -91,9 +96,11 @@ fn with_dead(ring: &SharedRing, file: &File, index: usize, first: impl FnOnce())
     if !lock::try_write(file, offset).unwrap_or(false) {
         return false;
     }
+    // With the lock in our hands nobody alive has this number, whatever the row says. A word that names it all the same
+    // is to be repaired even if the row is free: its owner has left without settling it.
+    first();
     let dead = matches!(state(row(segment, index)), Ok(RowState::Joined | RowState::Recovering));
     if dead {
-        first();
         recover_locked(ring, index);
         set_state(row(segment, index), RowState::Free);
     }

@@ -105,8 +105,6 @@ impl<'a, T: ?Sized + Payload> IntoIterator for Batch<'a, T> {
     type IntoIter = IntoIter<'a, T>;
 
     fn into_iter(self) -> IntoIter<'a, T> {
-        // Whatever `iter` gave before is given once more by value.
-        self.seen.set(0);
         IntoIter { batch: self }
     }
 }
@@ -156,6 +154,7 @@ impl<'a, T: ?Sized + Payload> Iterator for IntoIter<'a, T> {
 
     fn next(&mut self) -> Option<Message<'a, T>> {
         let position = self.batch.runs.pop_front()?;
+        self.batch.seen.set(self.batch.seen.get().saturating_sub(1));
         Some(Message::new(self.batch.receiver, position))
     }
 

@@ -12,6 +12,9 @@ use crate::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Futex, LONG_SLEEP, Wait, notify, notify_all};
 
+/// Looks in vain, without waiting, after which the clock is read to see whether it is time to look for the dead.
+const LOOKS_PER_SWEEP: u32 = 64;
+
 /// One joined endpoint at work.
 pub struct Link {
     endpoint: Endpoint,
@@ -24,6 +27,8 @@ pub struct Link {
     /// Ends waits while it is set.
     pub interrupt: Option<Arc<AtomicBool>>,
     swept: Instant,
+    /// Looks in vain without waiting, since the clock was read.
+    vain: u32,
     mapped: Mapped,
 }
 
@@ -45,7 +50,7 @@ impl Link {
         let ring = SharedRing::new(segment);
         let (wait, futex) = (Wait::default(), Futex::register());
         let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
-        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), mapped };
+        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), vain: 0, mapped };
         link.sweep();
         Ok(link)
     }
@@ -127,6 +132,12 @@ impl Link {
             self.wake_all();
         }
         repaired || (self.swept.elapsed() >= LONG_SLEEP && self.sweep())
+    }
+
+    /// For those who look without ever waiting: from time to time the dead are looked for, too.
+    pub fn repair_sometimes(&mut self, in_the_way: Option<InTheWay>) -> bool {
+        self.vain = self.vain.wrapping_add(1) % LOOKS_PER_SWEEP;
+        (in_the_way.is_some() || self.vain == 0) && self.repair(in_the_way)
     }
 
     /// Has pages mapped ahead, when `run` comes near to the end of what is.

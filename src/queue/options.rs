@@ -51,6 +51,20 @@ impl Options {
         Self::with(capacity, 256, 16, None)
     }
 
+    /// A queue that holds at least `capacity` (1 to 2^30) values of type `U`.
+    ///
+    /// ```
+    /// use ringpost::{Options, Queue};
+    ///
+    /// let queue = Queue::in_memory(Options::of::<u64>(1024))?;
+    /// queue.sender()?.send(&42)?;
+    /// assert_eq!(queue.receiver()?.iter().next(), Some(42));
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn of<U: Payload>(capacity: usize) -> Options<U> {
+        Options::with(capacity, size_of::<U>(), align_of::<U>(), Some(message_type::<U>()))
+    }
+
     /// The longest message in bytes, 0 to 2^31.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.spec.request.max_len = bytes as u64;
@@ -61,13 +75,6 @@ impl Options {
     pub fn align(mut self, bytes: usize) -> Self {
         self.spec.request.align = bytes as u64;
         self
-    }
-}
-
-impl<T: Payload> Options<T> {
-    /// A queue that holds at least `capacity` (1 to 2^30) values of type `T`.
-    pub fn of(capacity: usize) -> Self {
-        Self::with(capacity, size_of::<T>(), align_of::<T>(), Some(message_type::<T>()))
     }
 }
 

@@ -208,6 +208,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 return Err(Blocked::Fault(fault));
             }
             self.link.map_ahead(run);
+            let again = end.take_redelivered();
+            if again > 0 {
+                count(&self.link.row().redelivered, again);
+            }
             self.held.set(self.held.get() + run.count);
             runs.push(run);
         }
@@ -218,7 +222,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[cold]
     fn take_repaired(&mut self, runs: &mut Runs, want: Want, in_the_way: Option<InTheWay>) -> Result<(), RecvError> {
         let ended = self.end_of_queue(in_the_way);
-        if ended.is_some() || (in_the_way.is_some() && self.link.repair(in_the_way)) {
+        if self.link.repair_sometimes(in_the_way) || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
             if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
                 return Err(RecvError::Fault(fault));
@@ -294,7 +298,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
         self.end.borrow_mut().release(&self.link.ring, run);
-        self.held.set(self.held.get() - run.count);
+        self.let_go(run.count);
         let row = self.link.row();
         count(&row.pulled, run.count);
         count(&row.pulled_bytes, bytes);
@@ -307,8 +311,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         self.end.borrow_mut().give_back(&self.link.ring, run, seen);
-        self.held.set(self.held.get() - run.count);
+        self.let_go(run.count);
         self.link.wake_receivers(run.count);
+    }
+
+    /// So many messages are not held any more. With the last of them, what came back waits again for all to see.
+    #[inline]
+    fn let_go(&self, count: u64) {
+        self.held.set(self.held.get() - count);
+        if self.held.get() == 0 {
+            self.end.borrow_mut().rewind(&self.link.ring);
+        }
     }
 
     /// How often the message at `position`, which is held, has been delivered, this time included.

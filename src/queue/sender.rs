@@ -23,8 +23,9 @@ pub struct Sender<T: ?Sized = [u8]> {
     end: SendEnd,
     when_full: WhenFull,
     capacity: u64,
-    /// A slot that was lent to a [`Loan`]; still here at the next call if the loan was leaked.
-    lent: Option<u64>,
+    /// Slots claimed for a [`Loan`], or for a batch whose messages come from the caller. Still here at the next call if the
+    /// loan was leaked, or if the caller's iterator panicked.
+    open: Option<Run>,
     message: PhantomData<fn(&T)>,
 }
 
@@ -47,7 +48,7 @@ impl<T: ?Sized + Payload> Sender<T> {
             end,
             when_full: geometry.request.when_full,
             capacity: geometry.request.capacity,
-            lent: None,
+            open: None,
             message: PhantomData,
         })
     }
@@ -196,6 +197,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     where
         T: 'm,
     {
+        self.open = Some(run);
         let (mut written, mut bytes, mut failed) = (0, 0, None);
         for position in run.positions() {
             self.link.ring.fetch_ahead(position.wrapping_add(AHEAD));
@@ -209,12 +211,11 @@ impl<T: ?Sized + Payload> Sender<T> {
             written += 1;
             bytes += message.len() as u64;
         }
+        self.open = None;
         if written > 0 {
             self.publish(Run { first: run.first, count: written }, bytes);
         }
-        for position in run.positions().skip(written as usize) {
-            self.abort(position);
-        }
+        self.abort(Run { first: run.first.wrapping_add(written), count: run.count - written });
         (written, failed)
     }
 
@@ -234,7 +235,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn claim(&mut self, want: u64, limit: Limit) -> Result<Run, SendError> {
         self.check_open()?;
-        if let Some(leaked) = self.lent.take() {
+        if let Some(leaked) = self.open.take() {
             self.abort(leaked);
         }
         match self.end.claim(&self.link.ring, want) {
@@ -262,7 +263,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Full without waiting: true unless a dead endpoint is what fills it.
     fn claim_repaired(&mut self, want: u64, in_the_way: Option<crate::ring::InTheWay>) -> Result<Run, SendError> {
         let full = SendError::Full { capacity: self.capacity };
-        if in_the_way.is_none() || !self.link.repair(in_the_way) {
+        if !self.link.repair_sometimes(in_the_way) {
             return Err(full);
         }
         match self.end.claim(&self.link.ring, want) {
@@ -278,6 +279,11 @@ impl<T: ?Sized + Payload> Sender<T> {
         let segment = Arc::clone(link.ring.segment());
         let event = &segment.control().signals.not_full.word;
         let claimed = until(&futex, event, wait, deadline, |phase| {
+            if phase != Phase::Spinning {
+                if let Err(error) = check_open(link) {
+                    return Attempt::Done(Err(error));
+                }
+            }
             match end.claim(&link.ring, want) {
                 Ok(run) => {
                     if phase == Phase::Woken {
@@ -291,10 +297,7 @@ impl<T: ?Sized + Payload> Sender<T> {
                 Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
                 Err(Blocked::Wait(in_the_way)) => {
                     if !link.repair(in_the_way) {
-                        return match check_open(link) {
-                            Err(error) => Attempt::Done(Err(error)),
-                            Ok(()) => Attempt::Blocked { soon: in_the_way.is_some() },
-                        };
+                        return Attempt::Blocked { soon: in_the_way.is_some() };
                     }
                 }
             }
@@ -335,28 +338,32 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.link.wake_receivers(run.count);
     }
 
-    /// Gives up a claimed slot.
-    pub(super) fn abort(&mut self, position: u64) {
-        if self.end.abort(&self.link.ring, position) {
+    /// Gives up claimed slots.
+    fn abort(&mut self, run: Run) {
+        if self.end.abort(&self.link.ring, run) {
             self.link.wake_all();
         }
     }
 
     /// Lends the slot at `position`: its address and size. If the loan is leaked, the next claim gives the slot up.
     pub(super) fn lend(&mut self, position: u64, len: usize) -> *mut [u8] {
-        self.lent = Some(position);
+        self.open = Some(Run { first: position, count: 1 });
         core::ptr::slice_from_raw_parts_mut(self.link.ring.payload(position), len)
     }
 
     /// Ends a loan: commits the first `len` bytes, or gives the slot up.
     pub(super) fn end_loan(&mut self, len: Option<usize>) {
-        let Some(position) = self.lent.take() else { return };
+        let Some(run) = self.open.take() else { return };
+        if !self.link.is_here() {
+            // A forked child's copy: the slot is the parent's.
+            return;
+        }
         match len {
             Some(len) => {
-                self.link.ring.set_len(position, len);
-                self.publish(Run { first: position, count: 1 }, len as u64);
+                self.link.ring.set_len(run.first, len);
+                self.publish(run, len as u64);
             }
-            None => self.abort(position),
+            None => self.abort(run),
         }
     }
 
@@ -422,7 +429,7 @@ impl<T: Payload> Sender<T> {
 
 impl<T: ?Sized> Drop for Sender<T> {
     fn drop(&mut self) {
-        if self.lent.is_some() && self.link.is_here() {
+        if self.open.is_some() && self.link.is_here() {
             self.link.reclaim();
         }
     }

@@ -30,13 +30,13 @@ impl SendEnd {
         }
     }
 
-    /// Gives up a claimed slot. Returns whether others can see a difference.
-    pub fn abort<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
+    /// Gives up claimed slots. Returns whether others can see a difference.
+    pub fn abort<M: Memory>(&mut self, memory: &M, run: Run) -> bool {
         match self {
             Self::Single(_) => false,
             Self::Multi(end) => {
-                end.abort(memory, position);
-                true
+                end.abort(memory, run);
+                run.count > 0
             }
         }
     }
@@ -101,6 +101,23 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.take_freed(),
             Self::Multi(end) => end.take_freed(),
+        }
+    }
+
+    /// How many of the messages taken since the last call had been delivered before.
+    #[inline]
+    pub fn take_redelivered(&mut self) -> u64 {
+        match self {
+            Self::Single(end) => end.take_redelivered(),
+            Self::Multi(end) => end.take_redelivered(),
+        }
+    }
+
+    /// Nothing is held any more: what came back is next again.
+    #[inline]
+    pub fn rewind<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.rewind(memory);
         }
     }
 

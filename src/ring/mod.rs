@@ -143,8 +143,10 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
 
 /// How many messages have come back and not been taken again. Scans only if some may have.
 fn returned<M: Memory>(memory: &M) -> u64 {
-    // Relaxed: part of a snapshot.
-    if memory.retry_epoch().load(Ordering::Relaxed) == memory.retry_settled().load(Ordering::Relaxed) {
+    // Acquire: scan, pairs with epoch.
+    let epoch = memory.retry_epoch().load(Ordering::Acquire);
+    // Relaxed: a hint; an old value costs a scan.
+    if epoch == memory.retry_settled().load(Ordering::Relaxed) {
         return 0;
     }
     let is_retry = |position: &u64| {
@@ -152,7 +154,12 @@ fn returned<M: Memory>(memory: &M) -> u64 {
         let word = Word::from_bits(memory.word(*position).load(Ordering::Relaxed));
         word.state() == Some(crate::layout::word::State::Retry)
     };
-    (0..memory.capacity()).filter(is_retry).count() as u64
+    let count = (0..memory.capacity()).filter(is_retry).count() as u64;
+    if count == 0 {
+        // Relaxed: as above. Whatever comes back from now on moves the epoch on.
+        memory.retry_settled().store(epoch, Ordering::Relaxed);
+    }
+    count
 }
 
 /// Moves a cursor from `from` to `to` unless somebody has moved it already.

@@ -15,6 +15,7 @@ pub struct MultiReceiver {
     seen_epoch: Option<u64>,
     scan: Option<Scan>,
     freed: bool,
+    redelivered: u64,
 }
 
 /// A pass over all slots for messages that came back.
@@ -31,7 +32,7 @@ struct Scan {
 impl MultiReceiver {
     /// A receiver that signs what it takes with `owner` (1 to 1023). It looks once for messages that came back.
     pub fn new(owner: u16) -> Self {
-        Self { owner, seen_epoch: None, scan: None, freed: false }
+        Self { owner, seen_epoch: None, scan: None, freed: false, redelivered: 0 }
     }
 
     /// Takes between one and `want` messages: what came back first, then from head. Each must be released or given back.
@@ -81,6 +82,12 @@ impl MultiReceiver {
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         // Relaxed: it is ours, nobody else writes it.
         Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries()
+    }
+
+    /// How many of the messages taken since the last call had been delivered before.
+    #[inline]
+    pub fn take_redelivered(&mut self) -> u64 {
+        core::mem::take(&mut self.redelivered)
     }
 
     /// Whether slots have come free without a release since the last call.
@@ -139,7 +146,12 @@ impl MultiReceiver {
     fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         // Acquire: scan, pairs with epoch.
         let epoch = memory.retry_epoch().load(Ordering::Acquire);
-        if self.seen_epoch == Some(epoch) { None } else { self.scan(memory, epoch) }
+        if self.seen_epoch == Some(epoch) {
+            return None;
+        }
+        // Something has come back behind the pass under way, perhaps older than what that would find next.
+        self.scan.take_if(|scan| scan.epoch != epoch);
+        self.scan(memory, epoch)
     }
 
     #[cold]
@@ -155,6 +167,7 @@ impl MultiReceiver {
                 continue;
             }
             if let Step::Mine = exchange(memory, slot, word, word.taken_by(self.owner)) {
+                self.redelivered += u64::from(word.deliveries() > 0);
                 return Some(word.lap() << memory.shift() | slot & (memory.capacity() - 1));
             }
         }
@@ -168,7 +181,8 @@ impl MultiReceiver {
 }
 
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    // Relaxed: the load of this very word was the Acquire, and no word comes twice. On failure we look again.
-    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Relaxed, Ordering::Relaxed);
+    // Acquire: take, pairs with commit and give back. Once more, because what came back unseen has the same word as before.
+    // Relaxed on failure: we look again.
+    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);
     if won.is_ok() { Step::Mine } else { Step::Again }
 }

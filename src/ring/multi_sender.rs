@@ -51,11 +51,13 @@ impl MultiSender {
         }
     }
 
-    /// Gives up a claimed slot: there will be no message at `position`.
-    pub fn abort<M: Memory>(&mut self, memory: &M, position: u64) {
-        let skip = Word::skip(memory.lap(position));
-        // Release: abort, pairs with take and claim.
-        memory.word(position).store(skip.bits(), Ordering::Release);
+    /// Gives up claimed slots: there will be no messages at the positions of `run`.
+    pub fn abort<M: Memory>(&mut self, memory: &M, run: Run) {
+        for position in run.positions() {
+            let skip = Word::skip(memory.lap(position));
+            // Release: abort, pairs with take and claim.
+            memory.word(position).store(skip.bits(), Ordering::Release);
+        }
     }
 
     /// How many messages were overwritten since the last call.
@@ -125,9 +127,10 @@ impl MultiSender {
 
     fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let mine = Word::claim(memory.lap(position), self.owner);
-        // Relaxed: the load of this very word was the Acquire, and no word comes twice. On failure we look again.
+        // Acquire: claim, pairs with release and abort. Once more, because what came back unseen has the same word as
+        // before. Relaxed on failure: we look again.
         let won =
-            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Relaxed, Ordering::Relaxed);
+            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);
         if won.is_ok() { Step::Mine } else { Step::Again }
     }
 }

@@ -19,6 +19,7 @@ pub struct SingleReceiver {
     /// Messages came back: deliver again from head, once nothing is held.
     rewind: bool,
     freed: bool,
+    redelivered: u64,
 }
 
 impl SingleReceiver {
@@ -36,20 +37,23 @@ impl SingleReceiver {
             count_delivery(memory, position);
             note_delivered(memory, position);
         }
-        Ok(Self { head, next: head, rewind: false, freed: false })
+        Ok(Self { head, next: head, rewind: false, freed: false, redelivered: 0 })
     }
 
     /// Takes between one and `want` messages in a row. Each must be released or given back.
     #[inline]
     pub fn take<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         if self.rewind {
+            // Something else was leaked, or this would have been done when it was let go. It comes again with the rest.
+            let again = self.next.wrapping_sub(self.head);
+            (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
         }
         loop {
             let lap = memory.lap(self.next);
             let word = take_word(memory, self.next);
             if word.is_ready(lap) {
-                return Ok(self.deliver(memory, want));
+                return Ok(self.deliver(memory, want, word));
             }
             if word != Word::skip(lap) {
                 return Err(self.why_empty(memory, word));
@@ -87,9 +91,23 @@ impl SingleReceiver {
         Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries().saturating_add(1)
     }
 
+    /// How many of the messages taken since the last call had been delivered before.
+    #[inline]
+    pub fn take_redelivered(&mut self) -> u64 {
+        core::mem::take(&mut self.redelivered)
+    }
+
     /// Whether slots have come free without a release since the last call.
     pub fn take_freed(&mut self) -> bool {
         core::mem::take(&mut self.freed)
+    }
+
+    /// Nothing is held any more: what came back is next again.
+    #[inline]
+    pub fn rewind<M: Memory>(&mut self, memory: &M) {
+        if self.rewind {
+            self.settle(memory);
+        }
     }
 
     /// Starts again from head after messages came back. Nothing may be held.
@@ -105,14 +123,22 @@ impl SingleReceiver {
     }
 
     #[inline]
-    fn deliver<M: Memory>(&mut self, memory: &M, want: u64) -> Run {
+    fn deliver<M: Memory>(&mut self, memory: &M, want: u64, word: Word) -> Run {
         let first = self.next;
         let want = want.clamp(1, memory.capacity());
-        let mut end = first.wrapping_add(1);
-        memory.fetch_ahead(end.wrapping_add(AHEAD));
-        while end.wrapping_sub(first) < want && take_word(memory, end).is_ready(memory.lap(end)) {
-            memory.fetch_ahead(end.wrapping_add(AHEAD));
+        let mut end = first;
+        let mut word = word;
+        loop {
+            self.redelivered += u64::from(word.deliveries() > 0);
             end = end.wrapping_add(1);
+            memory.fetch_ahead(end.wrapping_add(AHEAD));
+            if end.wrapping_sub(first) >= want {
+                break;
+            }
+            word = take_word(memory, end);
+            if !word.is_ready(memory.lap(end)) {
+                break;
+            }
         }
         self.next = end;
         note_delivered(memory, end);

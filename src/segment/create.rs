@@ -7,11 +7,11 @@ use super::access::mode_is_sound;
 use super::mapping::Region;
 use super::members::Membership;
 use super::name::Name;
-use crate::error::{CreateError, OsError};
-use crate::layout::geometry::{Geometry, OutOfRange, Request};
+use crate::error::{CreateError, OsError, OutOfRange};
+use crate::layout::geometry::{Geometry, Request};
 use crate::layout::header::{HEADER_LEN, Header, MessageType};
 use crate::os::draft::{self, Draft, DraftError};
-use crate::os::{failed_io, identity, shm};
+use crate::os::{failed_io, fork, identity, shm};
 
 /// How often the name may be lost to somebody who removes our segment while we are making it.
 const TRIES: u32 = 8;
@@ -82,7 +82,7 @@ impl Segment {
         let header = as_written(spec.header()?);
         let total = header.geometry.total;
         let region = Region::heap(total).ok_or(OsError { call: "alloc", errno: libc::ENOMEM })?;
-        Ok(Self { header, region, member: None })
+        Ok(Self { header, region, member: None, generation: fork::generation() })
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) fn create_once(name: &Name, spec: &Spec, way: Way) -> Result<Option<S
     let file = published.map_err(|e| refused(name, e))?;
     let member = Membership::locked(file, name, spec.ephemeral);
     match map_own(&member, spec, &header, &bytes) {
-        Ok(Some(region)) => Ok(Some(Segment { header, region, member: Some(member) })),
+        Ok(Some(region)) => Ok(Some(Segment { header, region, member: Some(member), generation: fork::generation() })),
         Ok(None) => Ok(None),
         Err(error) => {
             withdraw(&member);

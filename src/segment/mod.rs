@@ -33,7 +33,7 @@ pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slo
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};
 use crate::layout::header::Header;
-use crate::os::shm;
+use crate::os::{fork, shm};
 use crate::sync::Ordering;
 use mapping::Region;
 use members::Membership;
@@ -44,6 +44,8 @@ pub(crate) struct Segment {
     region: Region,
     /// `None`: the heap twin, which no other process sees.
     member: Option<Membership>,
+    /// The process that has it open: its forked children do not.
+    generation: u64,
 }
 
 impl Segment {
@@ -100,6 +102,11 @@ impl Segment {
             Some(member) => shm::reopen(member.file(), Some(member.name().as_str())),
             None => Err(OsError { call: "open", errno: libc::EBADF }),
         }
+    }
+
+    /// Whether this is still the process that opened it, and not a forked child.
+    pub(crate) fn is_here(&self) -> bool {
+        self.generation == fork::generation()
     }
 
     /// Whether the name has been removed. Those who still hold the segment may go on using what is in it.

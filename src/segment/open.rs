@@ -11,7 +11,7 @@ use super::members::Membership;
 use super::name::Name;
 use crate::error::{Fault, OpenError, OsError};
 use crate::layout::header::{HEADER_LEN, Header};
-use crate::os::{failed_io, shm};
+use crate::os::{failed_io, fork, shm};
 
 /// How often what has the name may be replaced or removed while we open it.
 const TRIES: u32 = 16;
@@ -76,7 +76,7 @@ fn open_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
     if header.huge_pages {
         region.advise_huge();
     }
-    Ok(Attempt::Opened(Box::new(Segment { header, region, member: Some(member) })))
+    Ok(Attempt::Opened(Box::new(Segment { header, region, member: Some(member), generation: fork::generation() })))
 }
 
 /// The header of what has the name, without joining it. For those who only look.

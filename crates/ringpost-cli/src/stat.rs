@@ -46,6 +46,7 @@ pub fn json(stat: &Stat) -> Value {
         "pulled_bytes": totals.pulled_bytes,
         "dropped": totals.dropped,
         "overwritten": totals.overwritten,
+        "redelivered": totals.redelivered,
         "recovered": totals.recovered,
         "endpoints": stat.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
     })
@@ -64,6 +65,7 @@ fn rows(stat: &Stat) -> Vec<(&'static str, String)> {
         ("pulled", format!("{} ({})", totals.pulled, show_bytes(totals.pulled_bytes))),
         ("dropped", totals.dropped.to_string()),
         ("overwritten", totals.overwritten.to_string()),
+        ("redelivered", totals.redelivered.to_string()),
         ("recovered", format!("{} dead endpoints", totals.recovered)),
         ("segment", show_bytes(stat.total_bytes)),
         ("created", show_time(stat.created_ns)),

@@ -1,0 +1,271 @@
+//! Somebody dies at every atomic step, the living recover it while they work, and the books still balance: what was
+//! committed is delivered, what was not has vanished whole, and only what the dead had taken may come twice.
+#![cfg(loom)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
+
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+use ringpost::ring::{MultiReceiver, MultiSender, SingleReceiver, SingleSender, recover};
+use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
+
+const SENDER: u16 = 1;
+const OTHER: u16 = 2;
+const RECEIVER: u16 = 11;
+
+const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
+    Ends { single_sender, single_receiver, overwrite: false }
+}
+
+/// Whether an endpoint lives: the lock that the kernel drops at its death.
+struct Life(AtomicBool);
+
+impl Life {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+    fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+    fn is_over(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
+}
+
+/// One message from a sender that dies at `step`. Returns whether it is known to be committed.
+fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, died: &Note) -> bool {
+    let done = Mortal::live(bench, step, |memory| {
+        if single {
+            let mut end = SingleSender::join(memory, free_by_head).expect("the words are sound");
+            let Ok(run) = end.claim(memory, 1) else { return false };
+            bench.write(run.first, 100);
+            end.commit(memory, run);
+        } else {
+            let mut end = MultiSender::new(SENDER, false, free_by_head);
+            let Ok(run) = end.claim(memory, 1) else { return false };
+            bench.write(run.first, 100);
+            end.commit(memory, run);
+        }
+        true
+    });
+    died.fetch_or(done.is_none(), Relaxed);
+    done.unwrap_or(false)
+}
+
+/// Takes, reads and releases one message, and dies at `step`. Returns what it read, and whether that was released.
+fn dying_receiver(bench: &Bench, step: u32, single: bool, died: &Note) -> (Option<u64>, bool) {
+    let read = std::cell::Cell::new(None);
+    let done = Mortal::live(bench, step, |memory| {
+        if single {
+            let mut end = SingleReceiver::join(memory).expect("the words are sound");
+            let Ok(run) = end.take(memory, 1) else { return };
+            read.set(Some(bench.read(run.first)));
+            end.release(memory, run);
+        } else {
+            let mut end = MultiReceiver::new(RECEIVER);
+            let Ok(run) = end.take(memory, 1) else { return };
+            read.set(Some(bench.read(run.first)));
+            end.release(memory, run);
+        }
+    });
+    died.fetch_or(done.is_none(), Relaxed);
+    (read.get(), done.is_some())
+}
+
+fn count(got: &[u64], message: u64) -> usize {
+    got.iter().filter(|other| **other == message).count()
+}
+
+/// A sender dies; another sender and a receiver go on, and the receiver recovers.
+fn sender_dies(single: bool, single_receiver: bool) {
+    at_every_step(|step, died| {
+        explore(Some(2), move || {
+            let bench = Bench::new(ends(single, single_receiver), 0);
+            let life = Life::new();
+            let (b, l) = (Arc::clone(&bench), Arc::clone(&life));
+            let dying = thread::spawn(move || {
+                let done = dying_sender(&b, step, single, single_receiver, died);
+                l.end();
+                done
+            });
+            let b = Arc::clone(&bench);
+            let other = (!single).then(|| {
+                thread::spawn(move || {
+                    let mut sender = b.sender(OTHER);
+                    sender.send(1)
+                })
+            });
+            let mut receiver = bench.receiver(RECEIVER);
+            receiver.pull(1);
+            if life.is_over() {
+                recover(&*bench, SENDER);
+                receiver.pull(1);
+            }
+            let committed = dying.join().expect("the dying sender panicked");
+            let others = other.map_or(0, |thread| thread.join().expect("the other sender panicked"));
+            recover(&*bench, SENDER);
+            receiver.drain();
+            // Its number is used again by the next one, and the ring goes on.
+            let went_on = bench.sender(SENDER).send(1);
+            receiver.drain();
+            let mine = count(&receiver.got, 100);
+            assert!(mine <= 1 + went_on as usize && mine >= usize::from(committed), "{:?}", receiver.got);
+            assert_eq!(count(&receiver.got, 200) as u64, others);
+            assert_eq!(went_on, 1, "the ring is stuck");
+        });
+    });
+}
+
+#[test]
+fn a_sender_of_many_dies() {
+    sender_dies(false, false);
+}
+
+#[test]
+fn a_sender_of_many_to_a_single_receiver_dies() {
+    sender_dies(false, true);
+}
+
+#[test]
+fn a_single_sender_to_many_dies() {
+    sender_dies(true, false);
+}
+
+#[test]
+fn a_single_sender_to_a_single_receiver_dies() {
+    sender_dies(true, true);
+}
+
+/// A receiver dies; a sender goes on, and so does another receiver, or a successor.
+fn receiver_dies(single_sender: bool, single: bool) {
+    at_every_step(|step, died| {
+        explore(Some(2), move || {
+            let bench = Bench::new(ends(single_sender, single), 0);
+            let life = Life::new();
+            let b = Arc::clone(&bench);
+            let sending = thread::spawn(move || {
+                let mut sender = b.sender(SENDER);
+                sender.send(1) + sender.send(1)
+            });
+            let (b, l) = (Arc::clone(&bench), Arc::clone(&life));
+            let dying = thread::spawn(move || {
+                let end = dying_receiver(&b, step, single, died);
+                l.end();
+                end
+            });
+            let mut living = (!single).then(|| bench.receiver(RECEIVER + 1));
+            if let Some(receiver) = &mut living {
+                receiver.pull(1);
+                if life.is_over() {
+                    recover(&*bench, RECEIVER);
+                    receiver.pull(1);
+                }
+            }
+            let (read, released) = dying.join().expect("the dying receiver panicked");
+            let sent = sending.join().expect("the sender panicked");
+            recover(&*bench, RECEIVER);
+            let mut receiver = living.unwrap_or_else(|| bench.receiver(RECEIVER));
+            receiver.drain();
+            let more = bench.sender(SENDER + 5).send(1);
+            assert_eq!(more, 1, "the ring is stuck");
+            receiver.drain();
+            balance(&receiver, sent, read, released);
+        });
+    });
+}
+
+fn balance(receiver: &Receiver, sent: u64, read: Option<u64>, released: bool) {
+    for message in (0..sent).map(|sequence| 100 * u64::from(SENDER) + sequence) {
+        let theirs = usize::from(read == Some(message));
+        let mine = count(&receiver.got, message);
+        assert!(mine <= 1, "doubled: {:?}", receiver.got);
+        assert!(mine == 1 || theirs == 1, "lost {message}: {:?}", receiver.got);
+        assert!(mine == 0 || theirs == 0 || !released, "released and delivered again: {message}");
+    }
+}
+
+#[test]
+fn a_receiver_of_many_dies() {
+    receiver_dies(false, false);
+}
+
+#[test]
+fn a_receiver_of_many_from_a_single_sender_dies() {
+    receiver_dies(true, false);
+}
+
+#[test]
+fn a_single_receiver_dies() {
+    receiver_dies(false, true);
+}
+
+#[test]
+fn a_single_receiver_from_a_single_sender_dies() {
+    receiver_dies(true, true);
+}
+
+/// A sender and a receiver die in one run, at each pair of steps, and their slots meet.
+#[test]
+fn a_sender_and_a_receiver_die() {
+    at_every_step(|first, sender_died| {
+        at_every_step(|second, receiver_died| {
+            explore(Some(1), move || {
+                let bench = Bench::new(ends(false, false), 0);
+                let b = Arc::clone(&bench);
+                let sending = thread::spawn(move || dying_sender(&b, first, false, false, sender_died));
+                let (read, released) = dying_receiver(&bench, second, false, receiver_died);
+                let committed = sending.join().expect("the dying sender panicked");
+                recover(&*bench, SENDER);
+                recover(&*bench, RECEIVER);
+                let mut receiver = bench.receiver(RECEIVER);
+                receiver.drain();
+                let mine = count(&receiver.got, 100);
+                let gone = read.is_some() && released;
+                assert!(mine <= 1 && (mine == 1 || gone || !committed || read.is_some()));
+                assert!(!(gone && mine == 1), "released and delivered again");
+                assert_eq!(bench.sender(OTHER).send(1), 1, "the ring is stuck");
+                receiver.drain();
+                assert_eq!(count(&receiver.got, 200), 1);
+            });
+        });
+    });
+}
+
+/// The recoverer dies, too, at every step, while another sender and receiver work; the next one finishes.
+#[test]
+fn a_recoverer_dies() {
+    for held_by_sender in [true, false] {
+        at_every_step(|step, died| {
+            explore(Some(2), move || {
+                let bench = Bench::new(ends(false, false), 1);
+                leave_a_corpse(&bench, held_by_sender);
+                let b = Arc::clone(&bench);
+                let recovering = thread::spawn(move || {
+                    let done = Mortal::live(&b, step, |memory| recover(memory, 9));
+                    died.fetch_or(done.is_none(), Relaxed);
+                });
+                let b = Arc::clone(&bench);
+                let sending = thread::spawn(move || b.sender(OTHER).send(1));
+                let mut receiver = bench.receiver(RECEIVER);
+                receiver.pull(1);
+                recovering.join().expect("the recoverer panicked");
+                let sent = sending.join().expect("the sender panicked");
+                recover(&*bench, 9);
+                receiver.drain();
+                assert_eq!(count(&receiver.got, 200) as u64, sent);
+                assert_eq!(count(&receiver.got, 100), usize::from(!held_by_sender), "{:?}", receiver.got);
+            });
+        });
+    }
+}
+
+/// Endpoint 9 has died in the middle: as a sender with a claim, or as a receiver with a message.
+fn leave_a_corpse(bench: &Arc<Bench>, as_sender: bool) {
+    if as_sender {
+        MultiSender::new(9, false, false).claim(&**bench, 1).expect("it is empty");
+    } else {
+        bench.sender(SENDER).send(1);
+        MultiReceiver::new(9).take(&**bench, 1).expect("a message is there");
+    }
+}

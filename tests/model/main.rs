@@ -1,0 +1,252 @@
+//! Any sequence of operations, on every kind of queue, against a simple model of what they should do.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod expect;
+mod operation;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, RecvError, Sender, WhenFull};
+
+use common::{UniqueName, number};
+use expect::Model;
+use operation::{Hold, Kind, Operation};
+
+/// A queue with its ends and the model that it is compared with.
+struct Run {
+    queue: Queue,
+    tx: Vec<Option<Sender>>,
+    rx: Vec<Option<Receiver>>,
+    model: Model,
+    next: u64,
+}
+
+impl Run {
+    fn new(kind: Kind, name: Option<&UniqueName>) -> Self {
+        let options = Options::new(kind.capacity).max_len(16).senders(kind.senders).receivers(kind.receivers);
+        let options = options.when_full(kind.when_full);
+        let queue = match name {
+            Some(name) => Queue::create(name, options).unwrap(),
+            None => Queue::in_memory(options).unwrap(),
+        };
+        let count = |ends| if ends == Ends::Single { 1 } else { 2 };
+        let tx = (0..count(kind.senders)).map(|_| Some(queue.sender().unwrap())).collect();
+        let rx = (0..count(kind.receivers)).map(|_| Some(queue.receiver().unwrap())).collect();
+        let model = Model::new(kind, queue.capacity());
+        Self { queue, tx, rx, model, next: 0 }
+    }
+
+    fn sender(&mut self, which: usize) -> &mut Sender {
+        let index = which % self.tx.len();
+        self.tx[index].as_mut().expect("ends leave for a moment only")
+    }
+
+    fn do_one(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Send(who) => self.send(who, Sender::send),
+            Operation::TrySend(who) => self.send(who, Sender::try_send),
+            Operation::SendTimeout(who) => self.send(who, |tx, message| tx.send_timeout(message, Duration::ZERO)),
+            Operation::SendBatch(who, count) => self.send_batch(who, count),
+            Operation::Loan(who, commit) => self.loan(who, commit),
+            Operation::Pull(who, size, ref held, sends) => self.pull(who, size, held, sends),
+            Operation::Rejoin(who) => self.rejoin(who),
+            Operation::Close => {
+                self.queue.close();
+                self.model.closed = true;
+            }
+        }
+        let size = self.queue.size();
+        assert!(self.model.sizes().contains(&size), "size {size}, not in {:?}", self.model.sizes());
+        assert_eq!(size, self.queue.stat().size as usize);
+    }
+
+    fn send(&mut self, who: usize, send: impl Fn(&mut Sender, &[u8]) -> Result<(), ringpost::SendError>) {
+        let number = self.next;
+        self.next += 1;
+        // A queue that blocks would wait for ever: there, no operation is tried that has to wait.
+        if self.model.would_wait() {
+            return;
+        }
+        let result = send(self.sender(who), &number.to_le_bytes());
+        self.model.sent(number, result);
+    }
+
+    fn send_batch(&mut self, who: usize, count: u64) {
+        let numbers: Vec<[u8; 8]> = (self.next..self.next + count).map(u64::to_le_bytes).collect();
+        let messages = numbers.iter().map(|bytes| &bytes[..]);
+        let result = self.sender(who).send_batch_timeout(messages, Duration::ZERO);
+        let (sent, error) = match result {
+            Ok(sent) => (sent as u64, None),
+            Err(error) => (error.sent as u64, Some(error.error)),
+        };
+        (self.next..self.next + sent).for_each(|number| self.model.sent(number, Ok(())));
+        match error {
+            Some(error) => self.model.sent(self.next + sent, Err(error)),
+            None => assert_eq!(sent, count),
+        }
+        self.next += count;
+    }
+
+    fn loan(&mut self, who: usize, commit: bool) {
+        let number = self.next;
+        self.next += 1;
+        if self.model.would_wait() {
+            return;
+        }
+        let result = self.sender(who).loan(16).map(|mut loan| {
+            loan[..8].copy_from_slice(&number.to_le_bytes());
+            if commit {
+                loan.commit_len(8).unwrap();
+            }
+        });
+        if commit || result.is_err() {
+            self.model.sent(number, result);
+        } else {
+            self.model.aborted();
+        }
+    }
+
+    fn pull(&mut self, who: usize, size: usize, held: &Hold, sends: u64) {
+        let index = who % self.rx.len();
+        let mut rx = self.rx[index].take().expect("ends leave for a moment only");
+        match if size % 2 == 0 { rx.try_pull(size) } else { rx.pull(size, Duration::ZERO) } {
+            Err(error) => self.model.refused(size, &error),
+            Ok(batch) => {
+                let expected = self.model.take(size);
+                assert_eq!(batch.len(), expected.len());
+                for _ in 0..sends {
+                    self.send(who, Sender::try_send);
+                }
+                self.deal_with(batch, held);
+            }
+        }
+        self.rx[index] = Some(rx);
+    }
+
+    fn deal_with(&mut self, mut batch: Batch<'_>, held: &Hold) {
+        match *held {
+            Hold::Release => batch.release(),
+            Hold::ReleaseFirst(count) => {
+                batch.release_first(count);
+                self.model.release_first(count);
+                drop(batch);
+                return self.model.give_back_all(0);
+            }
+            Hold::Look(count) => {
+                let seen: Vec<u64> = batch.iter().take(count).map(number).collect();
+                self.model.check_first(&seen);
+                drop(batch);
+                self.model.release_first(count);
+                return self.model.give_back_all(0);
+            }
+            Hold::Break(count) => {
+                let seen: Vec<(u64, u32)> = batch.into_iter().take(count).map(look).collect();
+                self.model.check_deliveries(&seen);
+                self.model.release_first(count);
+                return self.model.give_back_all(0);
+            }
+            Hold::GiveBack(count) => {
+                assert_eq!(batch.iter().take(count).count(), count.min(batch.len()));
+                batch.give_back();
+                return self.model.give_back_all(count);
+            }
+            Hold::Each(ref release) => {
+                let messages: Vec<Message<'_>> = batch.into_iter().collect();
+                self.model.check_deliveries(&messages.iter().map(look).collect::<Vec<_>>());
+                return self.each(messages, release);
+            }
+        }
+        self.model.release_first(usize::MAX);
+    }
+
+    /// Each message on its own, the last ones first or the first ones first.
+    fn each(&mut self, mut messages: Vec<Message<'_>>, release: &[bool]) {
+        let mut release = release.iter().copied().cycle();
+        while !messages.is_empty() {
+            let (first, keep) = (release.next().unwrap_or(true), release.next().unwrap_or(true));
+            let message = messages.remove(if first { 0 } else { messages.len() - 1 });
+            let number = number(&message);
+            if keep {
+                message.release();
+            } else {
+                message.give_back();
+            }
+            self.model.deal_with_one(number, keep);
+        }
+    }
+
+    fn rejoin(&mut self, who: usize) {
+        let (tx, rx) = (who % self.tx.len(), who % self.rx.len());
+        drop((self.tx[tx].take(), self.rx[rx].take()));
+        self.tx[tx] = Some(self.queue.sender().unwrap());
+        self.rx[rx] = Some(self.queue.receiver().unwrap());
+    }
+
+    /// What is left comes out whole, and then nothing.
+    fn finish(mut self) {
+        self.queue.close();
+        self.model.closed = true;
+        let expected = self.model.take(usize::MAX);
+        let rx = self.rx[0].as_mut().expect("ends leave for a moment only");
+        if !expected.is_empty() {
+            let rest: Vec<(u64, u32)> = rx.try_pull(usize::MAX).unwrap().into_iter().map(look).collect();
+            assert_eq!(rest, expected);
+        }
+        assert_eq!(rx.try_pull(1).unwrap_err(), RecvError::Closed);
+        assert_eq!(self.queue.size(), 0);
+        let totals = self.queue.stat().totals;
+        let counted = (totals.sent, totals.dropped, totals.overwritten);
+        assert_eq!(counted, (self.model.sent, self.model.dropped, self.model.overwritten));
+        assert_eq!(totals.pulled + totals.overwritten, totals.sent, "nothing is unaccounted for");
+    }
+}
+
+fn look<'a>(message: impl std::borrow::Borrow<Message<'a>>) -> (u64, u32) {
+    let message = message.borrow();
+    (number(message), message.deliveries())
+}
+
+fn run(kind: Kind, operations: &[Operation], name: Option<&UniqueName>) {
+    let mut run = Run::new(kind, name);
+    operations.iter().for_each(|operation| run.do_one(operation));
+    run.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_queue_in_memory_does_what_the_model_does((kind, operations) in operation::runs(80)) {
+        run(kind, &operations, None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_named_queue_does_what_the_model_does((kind, operations) in operation::runs(60)) {
+        let name = UniqueName::new("model");
+        run(kind, &operations, Some(&name));
+    }
+}
+
+/// The same few steps in every policy and on all ends: a model test that never sends much would not notice a full ring.
+#[test]
+fn the_generated_runs_fill_the_queue() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut full = 0;
+    for _ in 0..200 {
+        let (kind, operations) = operation::runs(80).new_tree(&mut runner).unwrap().current();
+        let mut run = Run::new(kind, None);
+        for operation in &operations {
+            run.do_one(operation);
+        }
+        full += u32::from(run.model.dropped + run.model.overwritten > 0 || kind.when_full == WhenFull::Block);
+    }
+    assert!(full > 100, "only {full} of 200 runs filled their queue");
+}

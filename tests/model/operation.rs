@@ -1,0 +1,103 @@
+//! What can be done to a queue, and sequences of it.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use ringpost::{Ends, WhenFull};
+
+/// What kind of queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub senders: Ends,
+    pub receivers: Ends,
+    pub when_full: WhenFull,
+    pub capacity: usize,
+}
+
+/// One step. The first number says which sender or receiver does it, where there are two.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Send(usize),
+    TrySend(usize),
+    SendTimeout(usize),
+    SendBatch(usize, u64),
+    /// And whether it is committed.
+    Loan(usize, bool),
+    /// So many at most; what is done with them; so many are sent while they are held.
+    Pull(usize, usize, Hold, u64),
+    /// A sender and a receiver leave, and others join.
+    Rejoin(usize),
+    Close,
+}
+
+/// What is done with a batch.
+#[derive(Clone, Debug)]
+pub enum Hold {
+    /// All are released.
+    Release,
+    /// So many are released, the rest is not looked at.
+    ReleaseFirst(usize),
+    /// So many are looked at in place.
+    Look(usize),
+    /// So many are taken out of the loop before it breaks.
+    Break(usize),
+    /// All are given back, so many of them seen.
+    GiveBack(usize),
+    /// One by one: is it the first that is left, or the last; is it released, or given back.
+    Each(Vec<bool>),
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    prop_oneof![Just(Ends::Single), Just(Ends::Multi)]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let policy = prop_oneof![
+        Just(WhenFull::Block),
+        Just(WhenFull::Fail),
+        Just(WhenFull::Overwrite),
+        Just(WhenFull::Deadline(Duration::ZERO)),
+    ];
+    let capacity = prop_oneof![Just(1usize), Just(2), Just(4), Just(64)];
+    (ends(), ends(), policy, capacity).prop_map(|(senders, receivers, when_full, capacity)| Kind {
+        senders,
+        receivers,
+        when_full,
+        capacity,
+    })
+}
+
+fn hold() -> impl Strategy<Value = Hold> {
+    prop_oneof![
+        3 => Just(Hold::Release),
+        1 => (0usize..6).prop_map(Hold::ReleaseFirst),
+        1 => (0usize..6).prop_map(Hold::Look),
+        1 => (0usize..6).prop_map(Hold::Break),
+        1 => (0usize..6).prop_map(Hold::GiveBack),
+        2 => vec(any::<bool>(), 2..12).prop_map(Hold::Each),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let who = 0usize..2;
+    let batch = prop_oneof![3 => 0u64..8, 1 => 0u64..80];
+    let size = prop_oneof![3 => 0usize..8, 1 => Just(64usize)];
+    prop_oneof![
+        40 => who.clone().prop_map(Operation::Send),
+        20 => who.clone().prop_map(Operation::TrySend),
+        10 => who.clone().prop_map(Operation::SendTimeout),
+        40 => (who.clone(), batch).prop_map(|(who, count)| Operation::SendBatch(who, count)),
+        20 => (who.clone(), any::<bool>()).prop_map(|(who, commit)| Operation::Loan(who, commit)),
+        70 => (who.clone(), size, hold(), 0u64..4).prop_map(|(who, size, hold, sends)| {
+            Operation::Pull(who, size, hold, sends)
+        }),
+        5 => who.prop_map(Operation::Rejoin),
+        1 => Just(Operation::Close),
+    ]
+}
+
+/// A kind of queue, and up to `most` steps.
+pub fn runs(most: usize) -> impl Strategy<Value = (Kind, Vec<Operation>)> {
+    (kind(), vec(operation(), 0..most))
+}

@@ -1,0 +1,27 @@
+//! Real processes over one queue. Each child is this very program, run again for the test [`child`] with a role.
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod content;
+mod deaths;
+mod flow;
+mod run;
+mod signals;
+
+/// Not a test of its own: what a child process runs. Without a role there is nothing to do.
+#[test]
+fn child() {
+    if let Some(role) = run::role() {
+        match &*role[0] {
+            "send" => flow::send(&role[1..]),
+            "receive" => flow::receive(&role[1..]),
+            "hold" => deaths::hold(&role[1..]),
+            "loan" => deaths::loan(&role[1..]),
+            "churn" => deaths::churn(&role[1..]),
+            "idle" => deaths::idle(&role[1..]),
+            other => panic!("no such role: {other}"),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The words of the interface, one by one, as a user would say them: what each promises, on every combination of ends.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod closing;
+mod holding;
+mod joining;
+mod names;
+mod pull;
+mod send;
+mod typed;

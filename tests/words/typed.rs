@@ -1,0 +1,110 @@
+//! Queues of values: any type whose every bit pattern is a valid value.
+
+use ringpost::{Error, Options, Queue, SendError};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::common::{ALL_ENDS, LONG, UniqueName};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Tick {
+    price: i64,
+    size: u32,
+    symbol: [u8; 4],
+}
+
+/// Of the same size and alignment, and yet another type.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Other {
+    a: u64,
+    b: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+struct Aligned {
+    bytes: [u8; 64],
+}
+
+fn tick(i: u32) -> Tick {
+    Tick { price: -i64::from(i), size: i, symbol: *b"RING" }
+}
+
+#[test]
+fn values_come_out_as_they_went_in() {
+    for ends in ALL_ENDS {
+        let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.send(&tick(1)).unwrap();
+        let mut loan = tx.loan().unwrap();
+        *loan = tick(2);
+        loan.size = 22;
+        loan.commit();
+        assert_eq!(tx.send_batch([&tick(3), &tick(4)]), Ok(2));
+        drop(tx.loan().unwrap());
+        assert_eq!(*rx.recv().unwrap(), tick(1));
+        assert_eq!(rx.recv().unwrap().size, 22);
+        let batch = rx.pull(2, LONG).unwrap();
+        assert_eq!(batch.iter().copied().collect::<Vec<_>>(), [tick(3), tick(4)]);
+        batch.release();
+        tx.send(&tick(5)).unwrap();
+        queue.close();
+        assert_eq!(rx.iter().collect::<Vec<_>>(), [tick(5)]);
+        assert_eq!(queue.max_len(), size_of::<Tick>());
+    }
+}
+
+#[test]
+fn values_are_aligned() {
+    let queue = Queue::in_memory(Options::of::<Aligned>(64)).unwrap();
+    let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    for i in 0..70 {
+        tx.send(&Aligned { bytes: [i; 64] }).unwrap();
+        let message = rx.recv().unwrap();
+        assert_eq!(message.bytes, [i; 64]);
+        assert_eq!(core::ptr::from_ref::<Aligned>(&message).addr() % 64, 0);
+    }
+}
+
+#[test]
+fn another_type_is_refused() {
+    let name = UniqueName::new("typed");
+    Queue::create(&name, Options::of::<Tick>(64)).unwrap();
+    assert!(Queue::open(&name).unwrap().typed::<Tick>().is_ok());
+    let mismatch = Queue::open(&name).unwrap().typed::<Other>().unwrap_err();
+    assert_eq!(mismatch.what, "message type");
+    assert!(mismatch.expected.contains("Other") && mismatch.found.contains("Tick"), "{mismatch}");
+    assert_eq!(Queue::open(&name).unwrap().typed::<u64>().unwrap_err().what, "message type");
+    let error = Queue::open_or_create(&name, Options::of::<Other>(64)).unwrap_err();
+    assert!(matches!(&error, Error::Mismatch(m) if m.what == "message type"), "{error}");
+    let error = Queue::open_or_create(&name, Options::new(64).max_len(16)).unwrap_err();
+    assert!(matches!(error, Error::Mismatch(_)), "{error}");
+    assert!(Queue::open_or_create(&name, Options::of::<Tick>(64)).is_ok());
+}
+
+#[test]
+fn a_raw_queue_is_not_a_typed_one() {
+    let queue = Queue::in_memory(Options::new(64).max_len(16)).unwrap();
+    let mismatch = queue.typed::<Tick>().unwrap_err();
+    assert!(mismatch.found.contains("raw bytes"), "{mismatch}");
+}
+
+#[test]
+fn a_typed_queue_can_be_used_as_bytes_of_one_length() {
+    for ends in ALL_ENDS {
+        let name = UniqueName::new("raw");
+        let queue = Queue::create(&name, Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let raw = Queue::open(&name).unwrap();
+        assert!(raw.stat().message_type.is_some_and(|name| name.ends_with("Tick")));
+        let mut tx = raw.sender().unwrap();
+        tx.send(tick(9).as_bytes()).unwrap();
+        assert_eq!(tx.send(&[0; 15]), Err(SendError::WrongLen { len: 15, expected: 16 }));
+        assert_eq!(tx.send(&[0; 17]), Err(SendError::WrongLen { len: 17, expected: 16 }));
+        assert!(matches!(tx.loan(3), Err(SendError::WrongLen { len: 3, expected: 16 })));
+        assert!(matches!(tx.loan(16).unwrap().commit_len(3), Err(SendError::WrongLen { len: 3, expected: 16 })));
+        let mut rx = queue.receiver().unwrap();
+        assert_eq!(*rx.recv().unwrap(), tick(9));
+        assert!(rx.try_recv().unwrap().is_none());
+    }
+}
