@@ -39,7 +39,7 @@ fn one_by_one(c: &mut Criterion) {
 fn typed(c: &mut Criterion) {
     let mut group = c.benchmark_group("send and receive/typed u64");
     for (ends, name) in ENDS {
-        let options = Options::<u64>::of(CAPACITY).senders(ends).receivers(ends);
+        let options = Options::of::<u64>(CAPACITY).senders(ends).receivers(ends);
         let queue = Queue::in_memory(options).expect("valid options");
         let (mut tx, mut rx) = (queue.sender().expect("no sender yet"), queue.receiver().expect("no receiver yet"));
         group.throughput(Throughput::Elements(1));

@@ -19,7 +19,7 @@ use crate::exit::Failure;
 pub fn measure(lane: &Lane) -> Result<Measure, Failure> {
     let words = lane.len / 8;
     Ok(if lane.is_typed() {
-        feed(copies(sender(lane, Options::<u64>::of)?, lane.kind, words))
+        feed(copies(sender(lane, Options::of::<u64>)?, lane.kind, words))
     } else if lane.in_place() {
         feed(loans(sender(lane, bytes(lane))?, lane.len))
     } else {
@@ -33,7 +33,7 @@ pub fn measure(lane: &Lane) -> Result<Measure, Failure> {
 /// A queue cannot be opened or joined.
 pub fn serve(lane: &Lane) -> Result<Serve, Failure> {
     Ok(if lane.is_typed() {
-        drain(receiver(lane, Options::<u64>::of)?, lane.kind)
+        drain(receiver(lane, Options::of::<u64>)?, lane.kind)
     } else {
         drain(receiver(lane, bytes(lane))?, lane.kind)
     })

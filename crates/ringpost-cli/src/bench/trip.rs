@@ -101,7 +101,7 @@ pub fn measure(lane: &Lane, shared: &'static Shared) -> Result<Measure, Failure>
     Ok(if let Some(wire) = raw_wire(lane, &shared.there, &shared.back) {
         ping(wire, RAW_WORDS)
     } else if lane.is_typed() {
-        ping(wire(lane, Options::<u64>::of, &lane.there(), &lane.back())?, 1)
+        ping(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?, 1)
     } else {
         ping(wire(lane, bytes(lane), &lane.there(), &lane.back())?, lane.len / 8)
     })
@@ -115,7 +115,7 @@ pub fn serve(lane: &Lane, shared: &'static Shared) -> Result<Serve, Failure> {
     Ok(if let Some(wire) = raw_wire(lane, &shared.back, &shared.there) {
         pong(wire, RAW_WORDS)
     } else if lane.is_typed() {
-        pong(wire(lane, Options::<u64>::of, &lane.back(), &lane.there())?, 1)
+        pong(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?, 1)
     } else {
         pong(wire(lane, bytes(lane), &lane.back(), &lane.there())?, lane.len / 8)
     })
