@@ -134,7 +134,9 @@ fn heading(results: &Results, machine: &Machine) -> String {
 /// How steady the machine was while it was measured.
 fn drift(results: &Results) -> String {
     let (least, most) = results.limit_range();
-    format!("From round to round, raw's p50 was between {least:.0} and {most:.0} ns: how near and how free the cores were.\n")
+    format!(
+        "From round to round, raw's p50 was between {least:.0} and {most:.0} ns: how near and how free the cores were.\n"
+    )
 }
 
 fn trips(results: &Results) -> Vec<Vec<String>> {
