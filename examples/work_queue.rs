@@ -36,8 +36,8 @@ fn lead(name: &str) -> Result<(), Box<dyn Error>> {
 
     let (mut count, mut sum) = (0, 0);
     for report in reports.pull(WORKERS as usize, Duration::from_secs(5))? {
-        let [worker, pid, done, total] = *report;
-        println!("worker {worker} (process {pid}) did {done} jobs");
+        let [worker, done, total, steps] = *report;
+        println!("worker {worker} did {done} jobs, {steps} steps");
         count += done;
         sum += total;
     }
@@ -62,14 +62,21 @@ fn send(name: &str, sender: u64) -> Result<(), Box<dyn Error>> {
 fn work(name: &str, worker: u64) -> Result<(), Box<dyn Error>> {
     let mut jobs = Queue::open(name)?.typed::<u64>()?.receiver()?;
     let mut reports = Queue::open(&format!("{name}-reports"))?.typed::<[u64; 4]>()?.sender()?;
-    let (mut done, mut total) = (0, 0);
+    let (mut done, mut total, mut steps) = (0, 0, 0);
     // A job that is held when its worker dies goes to another one.
     while let Ok(job) = jobs.recv() {
+        steps += steps_to_one(*job + 1);
         done += 1;
         total += *job;
     }
-    reports.send(&[worker, std::process::id().into(), done, total])?;
+    reports.send(&[worker, done, total, steps])?;
     Ok(())
+}
+
+/// A job: how many steps 3n+1 takes to come down to 1.
+fn steps_to_one(start: u64) -> u64 {
+    let next = |n: &u64| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+    std::iter::successors(Some(start), next).take_while(|n| *n != 1).count() as u64
 }
 
 fn start(role: &str, name: &str, count: u64) -> Result<Vec<Child>, Box<dyn Error>> {

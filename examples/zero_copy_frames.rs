@@ -50,11 +50,12 @@ fn view(name: &str) -> Result<(), Box<dyn Error>> {
     // Ends when the camera closes the queue; the time limit is for a camera that hangs.
     while let Some(frame) = rx.recv_timeout(Duration::from_secs(5)).unwrap_or(None) {
         first.get_or_insert_with(Instant::now);
-        let (pixels, sum) = frame.split_at(FRAME_BYTES - 8);
-        if checksum(pixels).to_le_bytes() != sum {
+        let (pixels, written) = frame.split_at(FRAME_BYTES - 8);
+        let read = checksum(pixels);
+        if read.to_le_bytes() != written {
             return Err(format!("frame {count} is damaged").into());
         }
-        total = total.wrapping_add(checksum(pixels));
+        total = total.wrapping_add(read);
         count += 1;
     }
     let seconds = first.map_or(f64::NAN, |first| first.elapsed().as_secs_f64());
@@ -70,8 +71,7 @@ fn view(name: &str) -> Result<(), Box<dyn Error>> {
     if count == FRAMES { Ok(()) } else { Err(format!("{} frames are missing", FRAMES - count).into()) }
 }
 
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.chunks_exact(8).fold(0, |sum: u64, word| {
-        sum.wrapping_mul(31).wrapping_add(u64::from_le_bytes(word.try_into().expect("chunks of eight bytes")))
-    })
+fn checksum(pixels: &[u8]) -> u64 {
+    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("chunks of eight bytes"));
+    pixels.chunks_exact(8).map(word).fold(0, u64::wrapping_add)
 }

@@ -110,7 +110,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     signals::watch().map_err(|e| Failure::Io("watching for interrupts", e))?;
     let cleanup = Cleanup(lanes);
     let duration = args.duration.unwrap_or(if args.quick { QUICK } else { THOROUGH });
-    let results = measure_all(&cleanup.0, duration / ROUNDS, &machine)?;
+    let results = unless_interrupted(measure_all(&cleanup.0, duration / ROUNDS, &machine))?;
     drop(cleanup);
     if args.json { report::json(&results, &machine) } else { report::table(&results, &machine) }
 }
@@ -160,16 +160,30 @@ fn spawn(lanes: &[Lane], fd: OwnedFd, machine: &Machine) -> Result<Poll, Failure
     Ok(Poll::new(Some(child.map_err(|e| Failure::Io("starting the second process", e))?), machine.one_core()))
 }
 
+/// An interrupt reaches both processes, and whatever fails then fails for that reason.
+fn unless_interrupted<T>(result: Result<T, Failure>) -> Result<T, Failure> {
+    let interrupted = || Failure::Interrupted("interrupted before the measurement was done".to_owned());
+    result.map_err(|failure| if signals::interrupted() { interrupted() } else { failure })
+}
+
 /// The second process: does what the first orders, until that ends it.
 ///
 /// # Errors
 /// A message was lost or damaged, or the first process fell silent.
 pub fn run_peer(args: &PeerArgs) -> Result<(), Failure> {
-    // Without it we would end only when patience does.
-    let _ = set_pdeathsig(Signal::SIGKILL);
     let shared = Shared::map(&io::stdin())?;
+    signals::watch().map_err(|e| Failure::Io("watching for interrupts", e))?;
+    // If the first process is killed, cleaning up falls to this one. Without the signal only patience would tell.
+    let _ = set_pdeathsig(Signal::SIGTERM);
+    let cleanup = Cleanup(args.lanes.clone());
+    let served = serve_all(args, &cleanup.0, shared);
+    // The first process says all there is to say about an interrupt.
+    if signals::interrupted() { Ok(()) } else { served }
+}
+
+fn serve_all(args: &PeerArgs, lanes: &[Lane], shared: &'static Shared) -> Result<(), Failure> {
     let serve = |lane: &Lane| if lane.kind.is_trip() { trip::serve(lane, shared) } else { stream::serve(lane) };
-    let mut work = args.lanes.iter().map(serve).collect::<Result<Vec<_>, _>>()?;
+    let mut work = lanes.iter().map(serve).collect::<Result<Vec<_>, _>>()?;
     pin(args.core);
     let mut poll = Poll::new(None, args.one_core);
     shared.set_ready();

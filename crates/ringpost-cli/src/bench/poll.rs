@@ -15,7 +15,8 @@ const LOOK_EVERY: u32 = 1024;
 /// Counts the polls of one process.
 pub struct Poll {
     spins: u32,
-    since: Instant,
+    /// Since when nothing has come, as far as anybody has looked.
+    since: Option<Instant>,
     /// The other process, where that is our child.
     pub child: Option<Child>,
     one_core: bool,
@@ -24,13 +25,13 @@ pub struct Poll {
 impl Poll {
     /// With one core, every poll gives the core away, since the other process cannot go on otherwise.
     pub fn new(child: Option<Child>, one_core: bool) -> Self {
-        Self { spins: 0, since: Instant::now(), child, one_core }
+        Self { spins: 0, since: None, child, one_core }
     }
 
     /// Something has come: patience starts anew.
     #[inline]
     pub fn progress(&mut self) {
-        self.spins = 0;
+        self.since = None;
     }
 
     /// Between two polls.
@@ -65,20 +66,17 @@ impl Poll {
         if self.one_core {
             std::thread::yield_now();
         }
-        if self.spins <= LOOK_EVERY {
-            self.since = Instant::now();
-        }
         let ended = match &mut self.child {
             Some(child) => child.try_wait().map_err(|e| Failure::Io("waiting for the second process", e))?,
             None => None,
         };
         if signals::interrupted() {
-            return Err(Failure::Interrupted("interrupted before the measurement was done".to_owned()));
+            return Err(failed("interrupted"));
         }
         if let Some(status) = ended {
             return Err(failed(format!("the second process ended early ({status})")));
         }
-        if self.since.elapsed() > PATIENCE {
+        if self.since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             return Err(failed(format!("the other process has done nothing for {} s", PATIENCE.as_secs())));
         }
         Ok(())

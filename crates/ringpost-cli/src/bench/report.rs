@@ -82,6 +82,13 @@ impl Results {
     fn limit(&self) -> f64 {
         self.of(|kind| kind == Kind::Raw).next().map_or(f64::NAN, |raw| raw.percentile(50.0))
     }
+
+    /// The least and the greatest median of its rounds.
+    fn limit_range(&self) -> (f64, f64) {
+        let rounds = self.of(|kind| kind == Kind::Raw).flat_map(|raw| &raw.trips);
+        let medians = rounds.map(|round| round.value_at_percentile(50.0) as f64);
+        medians.fold((f64::INFINITY, 0.0), |(least, most), median| (least.min(median), most.max(median)))
+    }
 }
 
 /// Prints tables.
@@ -101,6 +108,7 @@ pub fn table(results: &Results, machine: &Machine) -> Result<(), Failure> {
         results.rounds,
         results.round.as_millis()
     );
+    text += &drift(results);
     text += &format!("All {} messages arrived once, in order and whole.\n", grouped(total(results)));
     io::stdout().write_all(text.as_bytes()).map_err(Failure::output)
 }
@@ -113,12 +121,21 @@ fn heading(results: &Results, machine: &Machine) -> String {
         (false, false) => "not kept on cores (the system refused), polling".to_owned(),
     };
     format!(
-        "ringpost {} between two processes, {placed}\n{}, {} cores, Linux {}, {}\n",
+        "ringpost {} between two processes, {placed}\n{}, {} core{}, Linux {}, {}\n",
         env!("CARGO_PKG_VERSION"),
         machine.cpu,
         machine.cores,
+        if machine.cores == 1 { "" } else { "s" },
         machine.kernel,
         date()
+    )
+}
+
+/// How steady the machine was while it was measured.
+fn drift(results: &Results) -> String {
+    let (least, most) = results.limit_range();
+    format!(
+        "From round to round, raw's p50 was between {least:.0} and {most:.0} ns: how near and how free the cores were.\n"
     )
 }
 
@@ -172,6 +189,7 @@ pub fn json(results: &Results, machine: &Machine) -> Result<(), Failure> {
         "one_core": machine.one_core(),
         "rounds": results.rounds,
         "round_ns": u64::try_from(results.round.as_nanos()).unwrap_or(u64::MAX),
+        "raw_p50_range_ns": [results.limit_range().0, results.limit_range().1],
         "messages_checked": total(results),
         "round_trips": results.of(Kind::is_trip).map(|result| trip_json(result, results.limit())).collect::<Vec<_>>(),
         "streams": results.of(|kind| !kind.is_trip()).map(stream_json).collect::<Vec<_>>(),

@@ -107,9 +107,9 @@ fn send_all<T: ?Sized + Payload>(
 ) -> Result<(), Failure> {
     let mut left = buffer;
     loop {
-        // Every piece has the size and alignment that `typed` asks for, as the first one has shown.
-        typed::<T>(&left[..words])?;
-        match sender.send_batch(left.chunks_exact(words).map_while(|message| typed::<T>(message).ok())) {
+        // The iterator says how many there are, and room for all of them is claimed at once.
+        let messages = left.chunks_exact(words).map(|message| typed(message).expect("sizes are whole messages"));
+        match sender.send_batch(messages) {
             Ok(_) => break,
             Err(failed) if failed.error == SendError::TimedOut => left = &left[failed.sent * words..],
             Err(failed) => return Err(failed.into()),

@@ -13,6 +13,8 @@ use super::shared::{Line, RAW_WORDS, Shared};
 use super::{Measure, Sample, Serve, failed};
 use crate::exit::Failure;
 
+/// Polls of the raw ping-pong before somebody looks whether the other process lives.
+const SPINS: u32 = 10_000;
 /// Significant digits of recorded times.
 const DIGITS: u8 = 3;
 /// Times above this are recorded as this.
@@ -43,8 +45,14 @@ impl Wire for RawWire {
 
     #[inline]
     fn get(&mut self, sequence: u64) -> Result<Option<bool>, Failure> {
-        // Turns are counted from 1: zero is what the memory is made with.
-        self.incoming.get(sequence + 1).map(|words| check(&words, sequence)).transpose()
+        for _ in 0..SPINS {
+            // Turns are counted from 1: zero is what the memory is made with.
+            if let Some(words) = self.incoming.get(sequence + 1) {
+                return check(&words, sequence).map(Some);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(None)
     }
 }
 
@@ -60,7 +68,7 @@ impl<T: ?Sized + Payload> Wire for QueueWire<T> {
         let message = typed(words)?;
         loop {
             match self.out.try_send(message) {
-                Err(SendError::Full { .. }) => poll.pause()?,
+                Err(SendError::Full { .. }) => poll.look()?,
                 other => return Ok(other?),
             }
         }
@@ -186,7 +194,7 @@ fn wait(wire: &mut impl Wire, sequence: u64, poll: &mut Poll) -> Result<bool, Fa
         if let Some(last) = wire.get(sequence)? {
             return Ok(last);
         }
-        poll.pause()?;
+        poll.look()?;
     }
 }
 
