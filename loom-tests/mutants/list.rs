@@ -64,12 +64,6 @@ pub const MUTANTS: &[Mutant] = &[
         "store(skip.bits(), Ordering::Relaxed)",
     ),
     kill(
-        "multi sender: claim Relaxed",
-        MS,
-        "memory.word(position).load(Ordering::Acquire)",
-        "memory.word(position).load(Ordering::Relaxed)",
-    ),
-    kill(
         "multi sender: head Relaxed",
         MS,
         "memory.head().load(Ordering::Acquire)",
@@ -106,22 +100,10 @@ pub const MUTANTS: &[Mutant] = &[
         "store(free.bits(), Ordering::Relaxed)",
     ),
     kill(
-        "multi receiver: take Relaxed",
-        MR,
-        "let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));",
-        "let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));",
-    ),
-    kill(
         "multi receiver: give back Relaxed",
         MR,
         "store(back.bits(), Ordering::Release)",
         "store(back.bits(), Ordering::Relaxed)",
-    ),
-    kill(
-        "multi receiver: scan Relaxed",
-        MR,
-        "memory.word(slot).load(Ordering::Acquire)",
-        "memory.word(slot).load(Ordering::Relaxed)",
     ),
     kill("multi receiver: epoch Relaxed", MR, "fetch_add(1, Ordering::Release)", "fetch_add(1, Ordering::Relaxed)"),
     kill(
@@ -148,6 +130,8 @@ pub const MUTANTS: &[Mutant] = &[
         "self.head = self.next;\n            // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n            memory.head().store(self.head, Ordering::Release);",
         "self.head = self.next;\n            memory.head().store(self.head, Ordering::Relaxed);",
     ),
+    kill("multi sender: claim Relaxed", MS, "mine.bits(), Ordering::Acquire", "mine.bits(), Ordering::Relaxed"),
+    kill("multi receiver: take Relaxed", MR, "to.bits(), Ordering::Acquire", "to.bits(), Ordering::Relaxed"),
     // Steps of the ring.
     kill(
         "release into the same lap",

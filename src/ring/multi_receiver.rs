@@ -116,8 +116,8 @@ impl MultiReceiver {
 
     fn take_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
-        // Acquire: take, pairs with commit and abort and give back: the payload is whole.
-        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        // Relaxed: nothing is read before the exchange, which is the Acquire.
+        let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
         let Some(state) = word.state() else {
             return Err(contradiction("state word at head", Word::ready(lap), word));
         };
@@ -163,8 +163,8 @@ impl MultiReceiver {
         let scan = self.scan.get_or_insert(Scan { epoch, start: head, done: 0 });
         while scan.done < memory.capacity() {
             let slot = scan.start.wrapping_add(scan.done);
-            // Acquire: take, pairs with commit and abort and give back.
-            let word = Word::from_bits(memory.word(slot).load(Ordering::Acquire));
+            // Relaxed: as above.
+            let word = Word::from_bits(memory.word(slot).load(Ordering::Relaxed));
             scan.done += 1;
             if word.state() != Some(State::Retry) {
                 continue;
@@ -184,8 +184,7 @@ impl MultiReceiver {
 }
 
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    // Acquire: take, pairs with commit and give back. Once more, because what came back unseen has the same word as before.
-    // Relaxed on failure: we look again.
+    // Acquire: take, pairs with commit and give back: the payload is whole. Relaxed on failure: we look again.
     let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);
     if won.is_ok() { Step::Mine } else { Step::Again }
 }

@@ -87,8 +87,8 @@ impl MultiSender {
 
     fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
-        // Acquire: claim, pairs with release and abort: the reads of whoever had the slot come before our writes.
-        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        // Relaxed: nothing is written before the exchange, which is the Acquire.
+        let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
         let Some(state) = word.state() else {
             return Err(contradiction("state word at tail", Word::free(lap), word));
         };
@@ -131,8 +131,8 @@ impl MultiSender {
 
     fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let mine = Word::claim(memory.lap(position), self.owner);
-        // Acquire: claim, pairs with release and abort. Once more, because what came back unseen has the same word as
-        // before. Relaxed on failure: we look again.
+        // Acquire: claim, pairs with release and abort: whoever had the slot has read or written it before us. Relaxed on
+        // failure: we look again.
         let won =
             memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);
         if won.is_ok() { Step::Mine } else { Step::Again }
