@@ -13,7 +13,7 @@ use crate::layout::geometry::Ends;
 use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, spin_loop};
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 
 /// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
@@ -27,6 +27,11 @@ pub struct Receiver<T: ?Sized = [u8]> {
     until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
+
+/// How often a receiver of one message looks before it reads the clock.
+const FIRST_POLLS: u32 = 64;
+/// How long it then leaves a slot alone that is being written, in pauses of the processor.
+const PAUSES_BEHIND_A_WRITER: u32 = 4;
 
 /// How many messages a call takes.
 #[derive(Clone, Copy)]
@@ -102,8 +107,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// [`RecvError::Closed`] and its like, once nothing is left to receive. So `while let Ok(message) = rx.recv()` ends
     /// when the queue is closed and drained.
     pub fn recv(&mut self) -> Result<Message<'_, T>, RecvError> {
-        let runs = self.take(Want::all(1), Some(Deadline::NEVER))?;
-        match runs.first() {
+        match self.take_one(|| Some(Deadline::NEVER))? {
             Some(position) => Ok(Message::new(self, position)),
             // Only an interrupt ends a wait that has no deadline.
             None => Err(RecvError::Interrupted),
@@ -115,8 +119,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'_, T>>, RecvError> {
-        let runs = self.take(Want::all(1), Some(Deadline::after(timeout)))?;
-        Ok(runs.first().map(|position| Message::new(self, position)))
+        let position = self.take_one(|| Some(Deadline::after(timeout)))?;
+        Ok(position.map(|position| Message::new(self, position)))
     }
 
     /// Takes one message if there is one now.
@@ -124,8 +128,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<Message<'_, T>>, RecvError> {
-        let runs = self.take(Want::all(1), None)?;
-        Ok(runs.first().map(|position| Message::new(self, position)))
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        let position = match self.grab() {
+            Ok(position) => Some(position),
+            Err(_) => self.take(Want::all(1), None)?.first(),
+        };
+        Ok(position.map(|position| Message::new(self, position)))
     }
 
     /// Whether to report [`RecvError::SendersGone`] when the queue is empty, senders had joined, and none is left. By
@@ -165,6 +175,54 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(Batch::new(self, runs))
     }
 
+    /// Takes one message: the short way, for the least latency. The clock is not read before a first, short time of polling
+    /// is over.
+    #[inline]
+    fn take_one(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<u64>, RecvError> {
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        let polls = if self.link.wait == Wait::Sleep { 1 } else { FIRST_POLLS };
+        for _ in 0..polls {
+            match self.grab() {
+                Ok(position) => return Ok(Some(position)),
+                Err(Blocked::Fault(fault)) => return Err(RecvError::Fault(fault)),
+                // It is being written: leave the line alone for a moment, or each look takes it from the writer.
+                Err(Blocked::Wait(Some(_))) => (0..PAUSES_BEHIND_A_WRITER).for_each(|_| spin_loop()),
+                Err(Blocked::Wait(None)) => spin_loop(),
+            }
+        }
+        Ok(self.take(Want::all(1), deadline())?.first())
+    }
+
+    /// Takes one message if there is one.
+    #[inline]
+    fn grab(&mut self) -> Result<u64, Blocked> {
+        let run = self.end.get_mut().take(&self.link.ring, 1);
+        self.accept(run).map(|run| run.first)
+    }
+
+    /// Notes what a take came to.
+    #[inline]
+    fn accept(&mut self, taken: Result<Run, Blocked>) -> Result<Run, Blocked> {
+        let end = self.end.get_mut();
+        if end.take_freed() {
+            self.link.wake_senders(1);
+        }
+        let run = taken?;
+        if let Err(fault) = check_lens(&self.link, run) {
+            end.give_back(&self.link.ring, run, false);
+            return Err(Blocked::Fault(fault));
+        }
+        self.link.map_ahead(run);
+        let again = end.take_redelivered();
+        if again > 0 {
+            count(&self.link.row().redelivered, again);
+        }
+        self.held.set(self.held.get() + run.count);
+        Ok(run)
+    }
+
     /// Takes messages; without a deadline, only what is there.
     #[inline]
     fn take(&mut self, want: Want, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
@@ -192,28 +250,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Takes what is there, up to `want.most` in all. `Ok`: it is enough.
     #[inline]
     fn collect(&mut self, runs: &mut Runs, want: Want) -> Result<(), Blocked> {
-        let end = self.end.get_mut();
         while runs.total() < want.most {
-            let run = end.take(&self.link.ring, want.most - runs.total());
-            if end.take_freed() {
-                self.link.wake_senders(1);
-            }
-            let run = match run {
-                Ok(run) => run,
+            let taken = self.end.get_mut().take(&self.link.ring, want.most - runs.total());
+            match self.accept(taken) {
+                Ok(run) => runs.push(run),
                 Err(Blocked::Wait(_)) if runs.total() >= want.enough => return Ok(()),
                 Err(blocked) => return Err(blocked),
-            };
-            if let Err(fault) = check_lens(&self.link, run) {
-                end.give_back(&self.link.ring, run, false);
-                return Err(Blocked::Fault(fault));
             }
-            self.link.map_ahead(run);
-            let again = end.take_redelivered();
-            if again > 0 {
-                count(&self.link.row().redelivered, again);
-            }
-            self.held.set(self.held.get() + run.count);
-            runs.push(run);
         }
         Ok(())
     }

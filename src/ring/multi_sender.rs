@@ -49,6 +49,8 @@ impl MultiSender {
             // Release: commit, pairs with take.
             memory.word(position).store(ready.bits(), Ordering::Release);
         }
+        // Most likely the next slot is ours, too: it comes while this message is on its way.
+        memory.fetch_ahead(run.end());
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.

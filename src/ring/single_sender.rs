@@ -52,6 +52,8 @@ impl SingleSender {
         self.tail = run.end();
         // Release: advance, pairs with read cursor.
         memory.tail().store(self.tail, Ordering::Release);
+        // The next slot comes while this message is on its way.
+        memory.fetch_ahead(self.tail);
     }
 
     /// Whether a full ring is one, and not scribbled upon.
