@@ -14,6 +14,7 @@ mod signals;
 mod stat;
 mod units;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -42,8 +43,10 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Rm(args) => remove::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut std::io::stdout());
-            Ok(())
+            // First into memory: the generator panics when it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut script);
+            std::io::stdout().write_all(&script).map_err(Failure::output)
         }
     }
 }
