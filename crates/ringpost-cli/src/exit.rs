@@ -10,6 +10,8 @@ use ringpost::{CreateError, Error, JoinError, OpenError, RecvError, RemoveError,
 pub enum Failure {
     /// The library refused.
     Library(Error),
+    /// The library refused to send more than these.
+    Partly(u64, SendError),
     /// Reading input or writing output failed.
     Io(&'static str, io::Error),
     /// The arguments or the input do not fit.
@@ -29,6 +31,7 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Self::Library(error) => status(error),
+            Self::Partly(_, error) => send_status(error),
             Self::Usage(_) => 2,
             Self::TimedOut(_) => 5,
             Self::Io(..) | Self::Input(_) | Self::OutputClosed | Self::Interrupted(_) => 1,
@@ -40,6 +43,7 @@ impl Failure {
         let say = |message: &dyn Display| eprintln!("ringpost: {message}");
         match self {
             Self::Library(error) => say(error),
+            Self::Partly(sent, error) => eprintln!("ringpost: {sent} messages were sent, then: {error}"),
             Self::Io(what, error) => eprintln!("ringpost: {what}: {error}"),
             Self::Usage(text) | Self::Input(text) | Self::TimedOut(text) | Self::Interrupted(text) => say(text),
             Self::OutputClosed => {}
@@ -67,7 +71,7 @@ fn status(error: &Error) -> u8 {
             OpenError::InvalidName { .. } => 2,
             OpenError::NotFound { .. } | OpenError::Removed { .. } => 3,
             OpenError::Fault(_) => 6,
-            OpenError::NameTaken { .. } | OpenError::NotPermitted { .. } => 7,
+            OpenError::NameTaken { .. } | OpenError::NotPermitted { .. } | OpenError::InvalidMode { .. } => 7,
             _ => 1,
         },
         Error::Remove(e) => match e {

@@ -74,7 +74,8 @@ pub fn print_table(rows: &[(&str, String)]) -> Result<(), Failure> {
 pub fn print_columns(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let mut widths: Vec<usize> = headings.iter().map(|h| h.len()).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        // What stands last in a row has nothing behind it to be aligned: an error may be long.
+        for (width, cell) in widths.iter_mut().zip(row.iter().rev().skip(1).rev()) {
             *width = (*width).max(cell.len());
         }
     }

@@ -15,6 +15,7 @@ mod signals;
 mod stat;
 mod units;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -45,8 +46,10 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(&args),
         Command::BenchPeer(args) => bench::run_peer(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut std::io::stdout());
-            Ok(())
+            // First into memory: the generator panics when it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "ringpost", &mut script);
+            std::io::stdout().write_all(&script).map_err(Failure::output)
         }
     }
 }

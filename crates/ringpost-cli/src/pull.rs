@@ -19,8 +19,9 @@ const GATHER: usize = 256 * 1024;
 
 /// Takes messages and writes them out.
 pub fn run(args: &Pull) -> Result<(), Failure> {
-    let interrupt = signals::watch().map_err(|e| Failure::Io("watching for signals", e))?;
+    // Before signals are only noted: one that comes while we wait for the queue ends us as it ends any program.
     let queue = args.open.open()?;
+    let interrupt = signals::watch().map_err(|e| Failure::Io("watching for signals", e))?;
     let mut receiver = queue.receiver()?;
     receiver.until_senders_leave(args.until_senders_leave);
     receiver.set_interrupt(interrupt);
@@ -32,14 +33,23 @@ pub fn run(args: &Pull) -> Result<(), Failure> {
 fn once(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(), Failure> {
     let size = args.size.unwrap_or(receiver.capacity());
     let nothing = |why: &str| Err(Failure::TimedOut(format!("nothing to pull{why}")));
-    match receiver.pull(size, args.timeout.unwrap_or(Duration::ZERO)) {
+    let pulled = match args.timeout {
+        Some(timeout) => receiver.pull(size, timeout),
+        None => receiver.try_pull(size),
+    };
+    match pulled {
         // Interrupted before anything could be written: all of it stays in the queue.
         Ok(batch) if signals::interrupted() => {
             batch.give_back();
             Err(Failure::Interrupted("interrupted: nothing was pulled".to_owned()))
         }
         Ok(batch) if batch.is_empty() && size > 0 => nothing(""),
-        Ok(batch) => output.write(batch),
+        Ok(batch) => match output.write(batch)? {
+            Written::All => Ok(()),
+            Written::Interrupted(count) => {
+                Err(Failure::Interrupted(format!("interrupted: {count} messages were written, the others stay")))
+            }
+        },
         Err(RecvError::Closed) => nothing(": the queue is closed"),
         Err(error) => Err(error.into()),
     }
@@ -56,12 +66,24 @@ fn follow(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(
             break;
         }
         match receiver.pull_some(most, left) {
-            Ok(batch) => output.write(batch)?,
+            Ok(batch) => {
+                if let Written::Interrupted(_) = output.write(batch)? {
+                    break;
+                }
+            }
             Err(RecvError::Closed | RecvError::SendersGone | RecvError::Removed) => break,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// How far the writing of a batch came.
+enum Written {
+    /// To its end.
+    All,
+    /// To so many whole messages, until an interrupt came.
+    Interrupted(usize),
 }
 
 /// Standard output. A message is released once all of its bytes have been written, and not before.
@@ -82,16 +104,21 @@ impl Output {
     }
 
     /// Writes a batch. Whatever could not be written whole goes back into the queue.
-    fn write(&mut self, mut batch: Batch<'_>) -> Result<(), Failure> {
+    fn write(&mut self, mut batch: Batch<'_>) -> Result<Written, Failure> {
+        let mut whole = 0;
         while !batch.is_empty() {
             let (done, result) = if self.in_place { self.write_first(&batch) } else { self.write_gathered(&batch) };
             batch.release_first(done);
+            whole += done;
             if let Err(error) = result {
                 batch.give_back();
-                return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(Failure::output(error)) };
+                return match error.kind() {
+                    io::ErrorKind::Interrupted => Ok(Written::Interrupted(whole)),
+                    _ => Err(Failure::output(error)),
+                };
             }
         }
-        Ok(())
+        Ok(Written::All)
     }
 
     /// Writes the first message from its slot. Returns how many messages were written whole.
@@ -122,10 +149,14 @@ impl Output {
 fn write_all(out: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
+        // Looked at before each write: one that has written a part when an interrupt comes says just how large a part.
+        if signals::interrupted() {
+            return (written, Err(io::ErrorKind::Interrupted.into()));
+        }
         match out.write(&bytes[written..]) {
             Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
             Ok(count) => written += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted && !signals::interrupted() => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return (written, Err(error)),
         }
     }

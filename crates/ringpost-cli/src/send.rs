@@ -1,6 +1,6 @@
 //! `ringpost send`.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::time::Duration;
 
 use ringpost::{Ends, Queue, SendError, Sender, WhenFull};
@@ -15,8 +15,9 @@ pub fn run(args: &Send) -> Result<(), Failure> {
     if args.chunk.is_some() && args.framing != Framing::Chunk {
         return Err(Failure::Usage("--chunk goes with --framing chunk".to_owned()));
     }
-    let interrupt = signals::watch().map_err(|e| Failure::Io("watching for signals", e))?;
+    // Before signals are only noted: one that comes while we wait for the queue ends us as it ends any program.
     let queue = args.open.open()?;
+    let interrupt = signals::watch().map_err(|e| Failure::Io("watching for signals", e))?;
     let mut outlet = Outlet { sender: queue.sender()?, patience: patience(args, &queue), sent: 0 };
     outlet.sender.set_interrupt(interrupt);
     if args.messages.is_empty() {
@@ -54,6 +55,9 @@ impl Outlet {
         if max_len > queue.max_len() {
             return Err(SendError::TooLong { len: max_len, max_len: queue.max_len() }.into());
         }
+        if args.framing == Framing::Chunk && max_len == 0 {
+            return Err(Failure::Usage("bytes of a chunk should be at least 1, found 0; change --chunk".to_owned()));
+        }
         let input = io::stdin().lock();
         // A claim that waits for input holds up everyone behind it, so only the only sender reads into its slot.
         if args.framing == Framing::Chunk && queue.senders() == Ends::Single {
@@ -61,6 +65,7 @@ impl Outlet {
         }
         let mut blocks = Blocks::new(input, args.framing, max_len);
         loop {
+            look_for_interrupts(self.sent)?;
             let messages = match blocks.next(args.batch.max(1), max_len) {
                 Ok(messages) => messages,
                 Err(CutError::Io(e)) if e.kind() == io::ErrorKind::Interrupted && !signals::interrupted() => continue,
@@ -73,10 +78,18 @@ impl Outlet {
         }
     }
 
-    /// Reads straight into slots: nothing is copied between the kernel and the receiver.
-    fn send_chunks(&mut self, mut input: impl Read, chunk: usize) -> Result<(), Failure> {
+    /// Reads straight into slots: but for its first bytes a chunk is not copied between the kernel and the receiver.
+    fn send_chunks(&mut self, mut input: impl BufRead, chunk: usize) -> Result<(), Failure> {
         loop {
             let sent = self.sent;
+            look_for_interrupts(sent)?;
+            // Before a slot is claimed: at the end of the input there need not be room for one more.
+            match input.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(bad_input(CutError::Io(e), chunk, sent)),
+            }
             let loan = match self.patience {
                 Some(patience) => self.sender.loan_timeout(chunk, patience),
                 None => self.sender.loan(chunk),
@@ -91,19 +104,20 @@ impl Outlet {
                     Err(e) => return Err(bad_input(CutError::Io(e), chunk, sent)),
                 }
             }
-            if filled == 0 {
-                return Ok(());
-            }
             loan.commit_len(filled)?;
             self.sent += 1;
         }
     }
 
-    /// Sends all of them. Patience begins anew whenever some have gone.
+    /// Sends all of them. Patience begins anew with each that has gone.
     fn send_all(&mut self, mut messages: &[&[u8]]) -> Result<(), Failure> {
         while !messages.is_empty() {
             let result = match self.patience {
-                Some(patience) => self.sender.send_batch_timeout(messages.iter().copied(), patience),
+                Some(patience) => {
+                    // No more than there is room for: the wait of a batch would begin before its first have gone.
+                    let room = self.sender.capacity().saturating_sub(self.sender.size()).max(1);
+                    self.sender.send_batch_timeout(messages.iter().copied().take(room), patience)
+                }
                 None => self.sender.send_batch(messages.iter().copied()),
             };
             let (sent, error) = match result {
@@ -120,6 +134,11 @@ impl Outlet {
         }
         Ok(())
     }
+}
+
+/// Input and room that never end leave no wait that an interrupt could end.
+fn look_for_interrupts(sent: u64) -> Result<(), Failure> {
+    if signals::interrupted() { Err(gave_up(SendError::Interrupted, sent)) } else { Ok(()) }
 }
 
 fn bad_input(error: CutError, max_len: usize, sent: u64) -> Failure {
@@ -140,6 +159,7 @@ fn gave_up(error: SendError, sent: u64) -> Failure {
             Failure::TimedOut(format!("the queue is full: {sent} messages were sent, then there was no room"))
         }
         SendError::Interrupted => Failure::Interrupted(format!("interrupted: {sent} messages were sent")),
-        other => other.into(),
+        other if sent == 0 => other.into(),
+        other => Failure::Partly(sent, other),
     }
 }

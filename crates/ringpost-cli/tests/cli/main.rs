@@ -1,0 +1,12 @@
+//! The tool as scripts see it: exit statuses, bytes on standard output, words on standard error, and signals.
+
+mod corrupt;
+mod interrupts;
+mod owners;
+mod policies;
+mod pull;
+mod reports;
+mod round_trips;
+mod run;
+mod status;
+mod surface;
