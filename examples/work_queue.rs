@@ -75,7 +75,7 @@ fn work(name: &str, worker: u64) -> Result<(), Box<dyn Error>> {
 
 /// A job: how many steps 3n+1 takes to come down to 1.
 fn steps_to_one(start: u64) -> u64 {
-    let next = |n: &u64| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+    let next = |n: &u64| Some(if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 });
     std::iter::successors(Some(start), next).take_while(|n| *n != 1).count() as u64
 }
 

@@ -1,7 +1,7 @@
 //! Models of ringpost's protocols, run under loom:
 //! `RUSTFLAGS="--cfg loom" cargo test -p ringpost-loom --release`.
 //!
-//! The code under test is the library's own: its rings and its waiting, over the words of a [`Bench`] instead of a mapped
+//! The code under test is the library's own: its rings and its waiting, over the words of a workbench instead of a mapped
 //! segment. Payloads are loom cells beside the ring, so that a race for a payload is found as well as a wrong word.
 //! Nothing here loops until something happens: every end tries a fixed number of times, and what is left is drained at
 //! the end. A ring of one or two slots, set up just before the lap wraps, makes every message meet the wrap.

@@ -1,4 +1,5 @@
-//! Messages between processes on one host through named shared memory.
+#![cfg_attr(not(loom), doc = include_str!("../README.md"))]
+#![cfg_attr(loom, doc = "Messages between processes on one host through named shared memory.")]
 
 #[doc(hidden)]
 pub mod layout;

@@ -65,6 +65,7 @@ impl Endpoint {
     }
 
     /// Its row in the table.
+    #[inline]
     pub fn row(&self) -> &Row {
         row(&self.segment, self.row)
     }
@@ -207,6 +208,7 @@ pub(super) fn state(row: &Row) -> Result<RowState, Fault> {
 }
 
 /// The row of that index, which comes from the checked geometry.
+#[inline]
 pub(super) fn row(segment: &Segment, index: usize) -> &Row {
     segment.row(index).expect("row indexes come from the geometry")
 }

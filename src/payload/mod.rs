@@ -1,5 +1,9 @@
 //! What a message may be: raw bytes, or a type any of whose bit patterns is a valid value.
 
+mod copy;
+
+pub use copy::copy;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::layout::header::{MessageType, fingerprint};

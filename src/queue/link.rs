@@ -197,6 +197,7 @@ pub fn count(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
+#[inline]
 fn cut(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX).min(i32::MAX as u32)
 }

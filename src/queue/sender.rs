@@ -9,7 +9,7 @@ use super::link::{Link, count};
 use super::loan::Loan;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
-use crate::payload::Payload;
+use crate::payload::{Payload, copy};
 use crate::ring::{AHEAD, Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::Segment;
 use crate::sync::Ordering;
@@ -283,10 +283,9 @@ impl<T: ?Sized + Payload> Sender<T> {
         let segment = Arc::clone(link.ring.segment());
         let event = &segment.control().signals.not_full.word;
         let claimed = until(&futex, event, wait, deadline, |phase| {
-            if phase != Phase::Spinning {
-                if let Err(error) = check_open(link) {
-                    return Attempt::Done(Err(error));
-                }
+            let open = if phase == Phase::Spinning { Ok(()) } else { check_open(link) };
+            if let Err(error) = open {
+                return Attempt::Done(Err(error));
             }
             match end.claim(&link.ring, want) {
                 Ok(run) => {
@@ -440,33 +439,6 @@ impl<T: ?Sized> Drop for Sender<T> {
             self.link.reclaim();
         }
     }
-}
-
-/// Messages up to this length are copied word by word: one cache line.
-const SMALL: usize = 64;
-
-/// Copies a message into its slot. A small one goes word by word, because it was most likely written so a moment ago, and
-/// a wider load cannot be served from several stores that are still on their way to the cache.
-///
-/// # Safety
-/// `to` is valid for writes of `bytes.len()` bytes and does not overlap `bytes`.
-#[inline]
-unsafe fn copy(bytes: &[u8], to: *mut u8) {
-    if bytes.len() > SMALL || !to.cast::<u64>().is_aligned() {
-        // SAFETY: the caller's promise.
-        return unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    }
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        // SAFETY: within the message's bytes, by the caller's promise.
-        let place = unsafe { to.cast::<u64>().add(index) };
-        // SAFETY: as above, and aligned. Volatile, or the compiler makes one wide copy of it again.
-        unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
-    }
-    // SAFETY: within the message's bytes, by the caller's promise.
-    let place = unsafe { to.add(words.len() * 8) };
-    // SAFETY: as above.
-    unsafe { place.copy_from_nonoverlapping(rest.as_ptr(), rest.len()) };
 }
 
 /// Whether a full queue is one, and not scribbled upon.

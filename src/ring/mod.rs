@@ -17,7 +17,7 @@
 //! compare-and-swap where two could want it, a store where only its owner may write. A word names its lap, so a stalled
 //! process that comes back finds a word that it does not expect and fails its exchange. Payload bytes are written
 //! between `Claim` and `Ready` and read between `Take` and the release, and each of these steps is a Release that the
-//! next one's Acquire meets. What a death leaves is a `Claim` or a `Take` that names the dead: [`recover`] turns the
+//! next one's Acquire meets. What a death leaves is a `Claim` or a `Take` that names the dead: `recover` turns the
 //! first into `Skip` and the second into `Retry`. `loom-tests/` checks all of this under every interleaving it can reach.
 #![forbid(unsafe_code)]
 

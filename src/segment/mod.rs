@@ -64,6 +64,7 @@ impl Segment {
     }
 
     /// The endpoint row with this index; `None` past the end of the table.
+    #[inline]
     pub(crate) fn row(&self, index: usize) -> Option<&Row> {
         if index as u64 >= self.header.geometry.rows {
             return None;
@@ -74,6 +75,7 @@ impl Segment {
     }
 
     /// The byte of the file that the endpoint with this row locks: the row's first.
+    #[inline]
     pub(crate) fn row_lock_offset(&self, index: usize) -> u64 {
         TABLE_OFFSET + (index * size_of::<Row>()) as u64
     }

@@ -112,7 +112,7 @@ impl Run {
     fn pull(&mut self, who: usize, size: usize, held: &Hold, sends: u64) {
         let index = who % self.rx.len();
         let mut rx = self.rx[index].take().expect("ends leave for a moment only");
-        match if size % 2 == 0 { rx.try_pull(size) } else { rx.pull(size, Duration::ZERO) } {
+        match if size.is_multiple_of(2) { rx.try_pull(size) } else { rx.pull(size, Duration::ZERO) } {
             Err(error) => self.model.refused(size, &error),
             Ok(batch) => {
                 let expected = self.model.take(size);
