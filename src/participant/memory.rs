@@ -134,4 +134,8 @@ impl Memory for SharedRing {
     fn fetch_ahead(&self, position: u64) {
         self.slots.fetch_ahead(position);
     }
+    #[inline]
+    fn look_ahead(&self, position: u64) {
+        self.slots.look_ahead(position);
+    }
 }

@@ -56,9 +56,12 @@ pub trait Memory {
     /// The capacity as a power of two.
     fn shift(&self) -> u32;
 
-    /// A hint that the slot of `position` is needed soon.
+    /// A hint that the slot of `position` will soon be written, or taken.
     #[inline]
     fn fetch_ahead(&self, _position: u64) {}
+    /// A hint that the slot of `position` will soon be read.
+    #[inline]
+    fn look_ahead(&self, _position: u64) {}
 
     /// Slots.
     #[inline]

@@ -136,10 +136,10 @@ impl SingleReceiver {
         loop {
             self.redelivered += u64::from(word.deliveries() > 0);
             end = end.wrapping_add(1);
-            memory.fetch_ahead(end.wrapping_add(AHEAD));
             if end.wrapping_sub(first) >= want {
                 break;
             }
+            memory.look_ahead(end.wrapping_add(AHEAD));
             word = take_word(memory, end);
             if !word.is_ready(memory.lap(end)) {
                 break;

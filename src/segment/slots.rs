@@ -76,13 +76,25 @@ impl Slots {
     /// hint that changes nothing.
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
-        let place = self.slot(index);
+        let place = self.slot(index).cast::<i8>();
         #[cfg(target_arch = "x86_64")]
-        {
-            use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch
-            // does not fault anywhere.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(place.cast::<i8>()) };
+        // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
+        // fault anywhere.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
+    }
+
+    /// The same, to be read soon.
+    #[inline]
+    pub(crate) fn look_ahead(&self, index: u64) {
+        let place = self.slot(index).cast::<i8>();
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place);
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = place;
