@@ -11,7 +11,7 @@ use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
 use crate::payload::Payload;
-use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
+use crate::ring::{Blocked, Glance, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
 use crate::sync::{Ordering, spin_loop};
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
@@ -182,15 +182,20 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if !self.link.is_here() {
             return Err(RecvError::Forked);
         }
-        let polls = if self.link.wait == Wait::Sleep { 1 } else { FIRST_POLLS };
-        for _ in 0..polls {
-            match self.grab() {
-                Ok(position) => return Ok(Some(position)),
-                Err(Blocked::Fault(fault)) => return Err(RecvError::Fault(fault)),
-                // It is being written: leave the line alone for a moment, or each look takes it from the writer.
-                Err(Blocked::Wait(Some(_))) => (0..PAUSES_BEHIND_A_WRITER).for_each(|_| spin_loop()),
-                Err(Blocked::Wait(None)) => spin_loop(),
+        let polls = if self.link.wait == Wait::Sleep { 0 } else { FIRST_POLLS };
+        let mut glance = Glance::Worthwhile;
+        for _ in 0..=polls {
+            match glance {
+                Glance::Worthwhile => match self.grab() {
+                    Ok(position) => return Ok(Some(position)),
+                    Err(Blocked::Fault(fault)) => return Err(RecvError::Fault(fault)),
+                    Err(Blocked::Wait(_)) => {}
+                },
+                // Leave the line alone for a moment, or each look takes it from the writer.
+                Glance::BeingWritten => (0..PAUSES_BEHIND_A_WRITER).for_each(|_| spin_loop()),
+                Glance::InVain => spin_loop(),
             }
+            glance = self.end.get_mut().glance(&self.link.ring);
         }
         Ok(self.take(Want::all(1), deadline())?.first())
     }

@@ -1,6 +1,6 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+use super::{Blocked, Glance, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -75,6 +75,15 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.take(memory, want),
             Self::Multi(end) => end.take(memory, want),
+        }
+    }
+
+    /// Whether a take is worthwhile: a cheap look, for polling.
+    #[inline]
+    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
+        match self {
+            Self::Single(end) => end.glance(memory),
+            Self::Multi(end) => end.glance(memory),
         }
     }
 

@@ -2,7 +2,8 @@
 //! before any other.
 
 use super::{
-    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
+    AHEAD, Blocked, Glance, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help,
+    read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -54,6 +55,18 @@ impl MultiReceiver {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    /// Whether a take is worthwhile.
+    #[inline]
+    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
+        // Relaxed: only a hint; the take looks again.
+        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Relaxed)) {
+            return Glance::Worthwhile;
+        }
+        let head = memory.head().load(Ordering::Relaxed);
+        let word = Word::from_bits(memory.word(head).load(Ordering::Relaxed));
+        Glance::at(word, memory.lap(head))
     }
 
     /// Frees the slots of messages that have been read.

@@ -4,7 +4,7 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{AHEAD, Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{AHEAD, Blocked, Glance, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{Ordering, compiler_fence};
@@ -60,6 +60,14 @@ impl SingleReceiver {
             }
             self.pass_skipped(memory);
         }
+    }
+
+    /// Whether a take is worthwhile.
+    #[inline]
+    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
+        // Relaxed: only a hint; the take looks again.
+        let word = Word::from_bits(memory.word(self.next).load(Ordering::Relaxed));
+        if self.rewind { Glance::Worthwhile } else { Glance::at(word, memory.lap(self.next)) }
     }
 
     /// Gives the slots of messages that have been read back to the senders.
