@@ -130,7 +130,15 @@ pub const MUTANTS: &[Mutant] = &[
         "self.head = self.next;\n            // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n            memory.head().store(self.head, Ordering::Release);",
         "self.head = self.next;\n            memory.head().store(self.head, Ordering::Relaxed);",
     ),
-    kill("multi sender: claim Relaxed", MS, "mine.bits(), Ordering::Acquire", "mine.bits(), Ordering::Relaxed"),
+    kill("multi sender: claim Relaxed", MS, "mine.bits(), Ordering::AcqRel", "mine.bits(), Ordering::Release"),
+    kill("multi sender: claim without Release", MS, "mine.bits(), Ordering::AcqRel", "mine.bits(), Ordering::Acquire"),
+    kill(
+        "multi sender: another's claim Relaxed",
+        MS,
+        "memory.word(position).load(Ordering::Acquire)",
+        "memory.word(position).load(Ordering::Relaxed)",
+    ),
+    kill("head catches up to tail", MR, "saturating_sub(memory.capacity())", "saturating_sub(0)"),
     kill("multi receiver: take Relaxed", MR, "to.bits(), Ordering::Acquire", "to.bits(), Ordering::Relaxed"),
     // Steps of the ring.
     kill(
@@ -156,7 +164,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a multi sender stores its claim",
         MS,
-        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);",
+        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed);",
         "Ok::<u64, u64>(memory.word(position).swap(mine.bits(), Ordering::Relaxed));",
     ),
     kill(

@@ -126,6 +126,62 @@ fn multi_to_single_batches() {
 }
 
 #[test]
+fn a_claim_that_others_help_over_vouches_for_head() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, true), 1);
+        let (mut a, mut b, mut receiver) = (bench.sender(1), bench.sender(2), bench.receiver(11));
+        a.send(1);
+        b.send(1);
+        let threads = [a, b].map(|mut sender| {
+            thread::spawn(move || {
+                sender.send(1);
+            })
+        });
+        receiver.pull(1);
+        threads.into_iter().for_each(|thread| thread.join().expect("a sender panicked"));
+    });
+}
+
+#[test]
+fn a_word_that_comes_twice_is_taken_after_its_last_reader() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 0);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        sender.send(1);
+        one.give_back(1, false);
+        let again = thread::spawn(move || one.give_back(1, false));
+        two.pull(1);
+        sender.send(1);
+        again.join().expect("the receiver panicked");
+    });
+}
+
+#[test]
+fn a_head_that_overwriting_has_left_behind_catches_up() {
+    explore(Some(2), || {
+        let bench = Bench::new(Ends { overwrite: true, ..ends(false, false) }, 0);
+        let mut sender = bench.sender(1);
+        for _ in 0..4 {
+            sender.send(1);
+        }
+        let sending = thread::spawn(move || {
+            sender.send(1);
+            sender.done()
+        });
+        let mut receiver = bench.receiver(11);
+        receiver.pull(1);
+        let mut tally = Tally::default();
+        let done = sending.join().expect("the sender panicked");
+        receiver.drain();
+        assert!(receiver.got.contains(&(100 + done.1 - 1)), "the newest is missing: {:?}", receiver.got);
+        tally.sender(done);
+        tally.receiver(receiver.got);
+        tally.balance();
+    });
+}
+
+#[test]
 fn multi_to_multi() {
     explore(Some(3), || {
         run(&Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);

@@ -158,8 +158,9 @@ impl Word {
         (self.0 >> DELIVERY_SHIFT) as u8 & MAX_DELIVERIES
     }
 
+    /// How often it will have been taken after one more time.
     #[inline]
-    const fn deliveries_after_take(self) -> u8 {
+    pub const fn deliveries_after_take(self) -> u8 {
         let now = self.deliveries();
         if now < MAX_DELIVERIES { now + 1 } else { now }
     }

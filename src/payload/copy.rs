@@ -7,12 +7,13 @@ const SMALL: usize = 64;
 /// a wider load cannot be served from several stores that are still on their way to the cache.
 ///
 /// # Safety
-/// `to` is valid for writes of `bytes.len()` bytes and does not overlap `bytes`.
+/// `to` is valid for writes of `bytes.len()` bytes. (Should scribbled cursors make it overlap `bytes`, what is sent is
+/// garbage, and nothing worse.)
 #[inline]
 pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
     if bytes.len() > SMALL || !to.cast::<u64>().is_aligned() {
         // SAFETY: the caller's promise.
-        return unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        return unsafe { to.copy_from(bytes.as_ptr(), bytes.len()) };
     }
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
@@ -24,7 +25,7 @@ pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
     // SAFETY: within the message's bytes, by the caller's promise.
     let place = unsafe { to.add(words.len() * 8) };
     // SAFETY: as above.
-    unsafe { place.copy_from_nonoverlapping(rest.as_ptr(), rest.len()) };
+    unsafe { place.copy_from(rest.as_ptr(), rest.len()) };
 }
 
 #[cfg(test)]

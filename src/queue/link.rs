@@ -50,6 +50,8 @@ impl Link {
         let ring = SharedRing::new(segment);
         let (wait, futex) = (Wait::default(), Futex::register());
         let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
+        // Joining may have repaired a dead one whose place this was.
+        wake_all(&futex, ring.signals());
         let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), vain: 0, mapped };
         link.sweep();
         Ok(link)
@@ -154,17 +156,17 @@ impl Link {
         let count = self.ring.populate(from, self.mapped.next).max(run.count);
         let Mapped { to, left, next } = &mut self.mapped;
         *left = left.saturating_sub(count);
-        *to = if *left == 0 { u64::MAX } else { from + count };
+        *to = if *left == 0 { u64::MAX } else { from.saturating_add(count) };
         *next = (*next * 2).min(4 << 20);
     }
 
     /// Whether senders have joined and none is left alive.
     pub fn senders_gone(&self) -> bool {
-        // Relaxed: looked at again and again.
-        if self.signals().senders_joined.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
-        !any_alive(self.ring.segment(), Role::Sender)
+        // Relaxed: looked at again and again. One that joins behind the search, while another leaves before it, is noticed by
+        // the count.
+        let joined = || self.signals().senders_joined.load(Ordering::Relaxed);
+        let before = joined();
+        before != 0 && !any_alive(self.ring.segment(), Role::Sender) && joined() == before
     }
 
     /// Frees everything that this endpoint still holds in the ring: guards that were leaked.

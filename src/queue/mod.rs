@@ -270,6 +270,7 @@ fn check_same<T: ?Sized + Payload>(found: &Header, options: &Options<T>) -> Resu
     same("capacity", wanted.capacity.to_string(), found_request.capacity.to_string())?;
     same("max_len", wanted.max_len.to_string(), found_request.max_len.to_string())?;
     same("align", wanted.align.to_string(), found_request.align.to_string())?;
+    same("fixed length of messages", wanted.fixed_len.to_string(), found_request.fixed_len.to_string())?;
     same("message type", type_name(options.spec().message_type.as_ref()), type_name(found.message_type.as_ref()))?;
     same("senders", format!("{:?}", wanted.senders), format!("{:?}", found_request.senders))?;
     same("receivers", format!("{:?}", wanted.receivers), format!("{:?}", found_request.receivers))?;
@@ -291,6 +292,7 @@ fn check_type<U: Payload>(header: &Header) -> Result<(), Mismatch> {
     if header.message_type.as_ref().map(|t| t.hash) != Some(wanted.hash) {
         return same("message type", type_name(Some(&wanted)), type_name(header.message_type.as_ref()));
     }
+    same("fixed length of messages", true.to_string(), request.fixed_len.to_string())?;
     same("size of the message type", size_of::<U>().to_string(), request.max_len.to_string())?;
     same("alignment of the message type", align_of::<U>().to_string(), request.align.to_string())
 }

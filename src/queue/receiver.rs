@@ -217,6 +217,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let run = taken?;
         if let Err(fault) = check_lens(&self.link, run) {
             end.give_back(&self.link.ring, run, false);
+            if self.held.get() == 0 {
+                end.rewind(&self.link.ring);
+            }
             return Err(Blocked::Fault(fault));
         }
         self.link.map_ahead(run);
@@ -277,8 +280,11 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let repaired = (look_around || in_the_way.is_some()) && self.link.repair(in_the_way);
         if repaired || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
-            if let Err(Blocked::Fault(fault)) = self.collect(runs, want) {
-                return Err(RecvError::Fault(fault));
+            match self.collect(runs, want) {
+                Err(Blocked::Fault(fault)) => return Err(RecvError::Fault(fault)),
+                // One is being written: this is not the end yet.
+                Err(Blocked::Wait(Some(_))) => return Ok(()),
+                Ok(()) | Err(Blocked::Wait(None)) => {}
             }
         }
         if runs.is_empty() { ended.map_or(Ok(()), Err) } else { Ok(()) }

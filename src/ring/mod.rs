@@ -154,6 +154,8 @@ enum Step {
     Mine,
     /// It is past this stage: help the cursor over it.
     Passed,
+    /// The ring has gone on by a lap: help the cursor over all of that.
+    LeftBehind,
     /// Somebody was faster: look again.
     Again,
     /// Nothing to be had, unless the cursor has moved meanwhile.
@@ -167,7 +169,7 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
     let mark = memory.delivered_to().load(Ordering::Relaxed);
     let head = memory.head().load(Ordering::Relaxed).max(mark);
     let tail = memory.tail().load(Ordering::Relaxed);
-    (tail.saturating_sub(head) + returned(memory)).min(memory.capacity())
+    tail.saturating_sub(head).saturating_add(returned(memory)).min(memory.capacity())
 }
 
 /// How many messages have come back and not been taken again. Scans only if some may have.
@@ -218,16 +220,17 @@ fn read_cursor(cursor: &AtomicU64) -> u64 {
     cursor.load(Ordering::Acquire)
 }
 
-/// A bound on looking again: under contention it is never reached, under a scribbling peer it ends the search.
+/// A bound on looking again. No contention reaches it; a scribbling peer does, and then the search ends with a fault.
 struct Patience(u64);
 
 impl Patience {
     fn new<M: Memory>(memory: &M) -> Self {
-        Self(4 * memory.capacity() + 4096)
+        Self(2 * memory.capacity() + (1 << 20))
     }
 
     fn spend(&mut self) -> Result<(), Blocked> {
-        self.0 = self.0.checked_sub(1).ok_or(Blocked::Wait(None))?;
+        let out = Blocked::Fault(Fault::corrupt("steps of a cursor to the end of the queue", 0, 1 << 20));
+        self.0 = self.0.checked_sub(1).ok_or(out)?;
         Ok(())
     }
 }

@@ -48,6 +48,7 @@ impl MultiReceiver {
             match self.take_at(memory, head) {
                 Ok(Step::Mine) => return Ok(self.take_more(memory, head, want.min(memory.capacity()))),
                 Ok(Step::Passed) => help(memory.head(), head, head.wrapping_add(1)),
+                Ok(Step::LeftBehind) => catch_up(memory, head),
                 Ok(Step::Again) => {}
                 // A head that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.head()) != head => {}
@@ -139,7 +140,8 @@ impl MultiReceiver {
             (LapOrder::Same, State::Free) => Ok(Step::Stop(None)),
             (LapOrder::Same, State::Claim) => Ok(Step::Stop(Some(InTheWay { owner: word.owner(), position, word }))),
             (LapOrder::Same, State::Skip) => Ok(self.pass_skipped(memory, position, word)),
-            (LapOrder::Same, State::Take | State::Retry) | (LapOrder::Newer, _) => Ok(Step::Passed),
+            (LapOrder::Same, State::Take | State::Retry) => Ok(Step::Passed),
+            (LapOrder::Newer, _) => Ok(Step::LeftBehind),
             (LapOrder::Previous, State::Take | State::Retry) => Ok(Step::Stop(None)),
             (LapOrder::Previous | LapOrder::Ancient, _) => Err(contradiction("lap at head", Word::ready(lap), word)),
         }
@@ -194,6 +196,14 @@ impl MultiReceiver {
         memory.retry_settled().store(finished, Ordering::Relaxed);
         None
     }
+}
+
+/// Senders that overwrite leave head behind, by any number of laps. What lies a whole ring below tail has been claimed over,
+/// so head may go there at once.
+#[cold]
+fn catch_up<M: Memory>(memory: &M, head: u64) {
+    let claimed_over = read_cursor(memory.tail()).saturating_sub(memory.capacity());
+    advance(memory.head(), head, claimed_over.max(head.wrapping_add(1)));
 }
 
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {

@@ -32,7 +32,7 @@ impl MultiSender {
             let tail = read_cursor(memory.tail());
             match self.claim_at(memory, tail) {
                 Ok(Step::Mine) => return Ok(self.claim_more(memory, tail, want.min(memory.capacity()))),
-                Ok(Step::Passed) => help(memory.tail(), tail, tail.wrapping_add(1)),
+                Ok(Step::Passed | Step::LeftBehind) => help(memory.tail(), tail, tail.wrapping_add(1)),
                 Ok(Step::Again) => {}
                 // A tail that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.tail()) != tail => {}
@@ -89,8 +89,8 @@ impl MultiSender {
 
     fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
-        // Relaxed: nothing is written before the exchange, which is the Acquire.
-        let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        // Acquire: claim, pairs with release and abort and claim: whoever sees a claim sees a head no older than its owner.
+        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
         let Some(state) = word.state() else {
             return Err(contradiction("state word at tail", Word::free(lap), word));
         };
@@ -133,10 +133,9 @@ impl MultiSender {
 
     fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let mine = Word::claim(memory.lap(position), self.owner);
-        // Acquire: claim, pairs with release and abort: whoever had the slot has read or written it before us. Relaxed on
-        // failure: we look again.
-        let won =
-            memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::Acquire, Ordering::Relaxed);
+        // AcqRel: claim, pairs with release and abort and claim: whoever had the slot has read or written it before us, and
+        // whoever helps tail over our claim sees the head that we saw. Relaxed on failure: we look again.
+        let won = memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed);
         if won.is_ok() { Step::Mine } else { Step::Again }
     }
 }

@@ -49,7 +49,7 @@ impl SingleReceiver {
             (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
         }
-        loop {
+        for _ in 0..=memory.capacity() {
             let lap = memory.lap(self.next);
             let word = take_word(memory, self.next);
             if word.is_ready(lap) {
@@ -60,6 +60,8 @@ impl SingleReceiver {
             }
             self.pass_skipped(memory);
         }
+        // A whole ring of nothing: there is time for the caller to look at its deadline.
+        Err(Blocked::Wait(None))
     }
 
     /// Whether a take is worthwhile.
@@ -101,7 +103,7 @@ impl SingleReceiver {
     /// How often the message at `position`, which was taken, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         // Relaxed: only this receiver writes the word of a message.
-        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries().saturating_add(1)
+        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries_after_take()
     }
 
     /// How many of the messages taken since the last call had been delivered before.

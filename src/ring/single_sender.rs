@@ -31,6 +31,9 @@ impl SingleSender {
         memory.tail().store(tail, Ordering::Release);
         // Acquire: claim, pairs with release.
         let head = memory.head().load(Ordering::Acquire);
+        if free_by_head && tail.wrapping_sub(head) > memory.capacity() {
+            return Err(Fault::corrupt("head", tail, head));
+        }
         Ok(Self { tail, head, free_by_head })
     }
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringpost::{Options, Queue, SendError, WhenFull};
+use ringpost::{Ends, Options, Queue, SendError, WhenFull};
 
 use crate::common::{ALL_ENDS, LONG, drain, in_memory, options, send_numbers};
 
@@ -239,4 +239,16 @@ fn many_aborted_loans_do_not_fill_the_queue() {
             assert_eq!(drain(&mut rx), [round]);
         }
     }
+}
+
+#[test]
+fn a_receiver_far_behind_an_overwriting_sender_finds_what_is_there() {
+    let queue = in_memory(options((Ends::Multi, Ends::Multi)).when_full(WhenFull::Overwrite));
+    let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    send_numbers(&mut tx, 0..1_000_000);
+    assert_eq!(queue.size(), queue.capacity());
+    let newest: Vec<u64> = (1_000_000 - queue.capacity() as u64..1_000_000).collect();
+    assert_eq!(drain(&mut rx), newest);
+    queue.close();
+    assert!(matches!(rx.recv(), Err(ringpost::RecvError::Closed)));
 }

@@ -7,7 +7,8 @@ use crate::exit::Failure;
 
 /// Makes a queue.
 pub fn run(args: &Create) -> Result<(), Failure> {
-    let options = options(&args.shape).mode(args.mode).huge_pages(args.huge_pages);
+    // All pages are cleared now, so that the first lap of the senders does not wait for that.
+    let options = options(&args.shape).mode(args.mode).huge_pages(args.huge_pages).prefault(true);
     match Queue::create(&args.name, options.clone()) {
         Err(CreateError::AlreadyExists { .. }) if args.exist_ok => Queue::open_or_create(&args.name, options)?,
         other => other?,

@@ -14,6 +14,8 @@ use crate::signals;
 
 /// While following: how long one wait is.
 const LONG: Duration = Duration::from_secs(3600);
+/// While following: the most messages to hold at a time, few enough to be in the cache still when they are released.
+const FOLLOW_BATCH: usize = 1024;
 /// How many bytes are gathered before they are written.
 const GATHER: usize = 256 * 1024;
 
@@ -58,7 +60,7 @@ fn once(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(),
 /// Until the queue is closed, somebody interrupts, or the time is over.
 fn follow(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(), Failure> {
     // Half of the queue at most, so that senders fill the other half meanwhile.
-    let most = args.size.unwrap_or(receiver.capacity() / 2).max(1);
+    let most = args.size.unwrap_or((receiver.capacity() / 2).min(FOLLOW_BATCH)).max(1);
     let started = Instant::now();
     while !signals::interrupted() {
         let left = args.timeout.map_or(LONG, |timeout| timeout.saturating_sub(started.elapsed()));
