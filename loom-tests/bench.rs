@@ -158,7 +158,10 @@ impl Sender {
                 self.overwritten += overwritten;
                 Some(run)
             }
-            Err(Blocked::Wait(_)) => None,
+            Err(Blocked::Wait(_)) => {
+                self.end.audit(&*self.bench).expect("a full ring is no scribbled one");
+                None
+            }
             Err(Blocked::Fault(fault)) => panic!("sender {}: {fault}", self.number),
         }
     }
@@ -205,7 +208,10 @@ impl Receiver {
     pub fn take(&mut self, want: u64) -> Option<Run> {
         match self.end.take(&*self.bench, want) {
             Ok(run) => Some(run),
-            Err(Blocked::Wait(_)) => None,
+            Err(Blocked::Wait(_)) => {
+                self.end.audit(&*self.bench).expect("an empty ring is no scribbled one");
+                None
+            }
             Err(Blocked::Fault(fault)) => panic!("receiver: {fault}"),
         }
     }

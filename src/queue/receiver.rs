@@ -6,6 +6,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crossbeam_utils::CachePadded;
+
 use super::batch::{Batch, Message, Runs};
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
@@ -21,7 +23,8 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 /// It can move to another thread. After a fork the child's copy gives [`RecvError::Forked`].
 pub struct Receiver<T: ?Sized = [u8]> {
     pub(super) link: Link,
-    end: RefCell<ReceiveEnd>,
+    /// Padded, because receivers may lie side by side and be used by different threads.
+    end: CachePadded<RefCell<ReceiveEnd>>,
     /// Messages taken and neither released nor given back: behind a call, those that were leaked.
     held: Cell<u64>,
     until_senders_leave: bool,
@@ -55,7 +58,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             Ends::Single => ReceiveEnd::Single(SingleReceiver::join(&link.ring)?),
             Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
         };
-        let end = RefCell::new(end);
+        let end = CachePadded::new(RefCell::new(end));
         Ok(Self { link, end, held: Cell::new(0), until_senders_leave: false, message: PhantomData })
     }
 

@@ -5,6 +5,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crossbeam_utils::CachePadded;
+
 use super::link::{Link, count};
 use super::loan::Loan;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
@@ -20,7 +22,8 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 /// It can move to another thread. After a fork the child's copy gives [`SendError::Forked`].
 pub struct Sender<T: ?Sized = [u8]> {
     link: Link,
-    end: SendEnd,
+    /// Padded, because senders may lie side by side and be used by different threads.
+    end: CachePadded<SendEnd>,
     when_full: WhenFull,
     capacity: u64,
     /// Slots claimed for a [`Loan`], or for a batch whose messages come from the caller. Still here at the next call if the
@@ -45,7 +48,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         let end = send_end(&link, geometry)?;
         Ok(Self {
             link,
-            end,
+            end: CachePadded::new(end),
             when_full: geometry.request.when_full,
             capacity: geometry.request.capacity,
             open: None,
