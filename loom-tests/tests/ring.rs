@@ -158,6 +158,19 @@ fn a_word_that_comes_twice_is_taken_after_its_last_reader() {
 }
 
 #[test]
+fn a_word_that_comes_twice_is_overwritten_after_its_last_reader() {
+    explore(Some(3), || {
+        let bench = Bench::new(Ends { overwrite: true, ..ends(false, false) }, 0);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(1);
+        receiver.give_back(1, false);
+        let again = thread::spawn(move || receiver.give_back(1, false));
+        sender.send(1);
+        again.join().expect("the receiver panicked");
+    });
+}
+
+#[test]
 fn a_head_that_overwriting_has_left_behind_catches_up() {
     explore(Some(2), || {
         let bench = Bench::new(Ends { overwrite: true, ..ends(false, false) }, 0);
