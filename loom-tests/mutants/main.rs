@@ -1,7 +1,7 @@
 //! Shows that the models can fail: weakens one ordering or one step of the protocol at a time, in a copy of the sources, and
 //! runs the models on it. Each mutant must be killed: a model fails, or never ends.
 //!
-//! `cargo run --release -p ringpost-loom --bin mutants [PART OF A NAME]`
+//! `cargo run --release -p ringpost-loom --bin mutants [PART OF A NAME]...`
 //!
 //! `LOOM_MAX_PREEMPTIONS` is the preemption bound, 2 unless set. A mutant that survives is an error, unless the list says
 //! why that is right.
@@ -24,7 +24,7 @@ enum Verdict {
 }
 
 fn main() -> ExitCode {
-    let wanted = env::args().nth(1).unwrap_or_default();
+    let wanted: Vec<String> = env::args().skip(1).collect();
     match run(&wanted) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failures) => {
@@ -38,16 +38,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(wanted: &str) -> io::Result<usize> {
+fn run(wanted: &[String]) -> io::Result<usize> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("loom-tests lies in the project").to_owned();
     let copy = root.join("target/mutants/tree");
     let mut failures = 0;
     let mut killed = 0;
+    let is_wanted = |mutant: &Mutant| wanted.is_empty() || wanted.iter().any(|part| mutant.name.contains(part));
     lay_out(&root, &copy)?;
     if let Verdict::Killed(how) = try_models(&copy)? {
         return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
     }
-    for mutant in MUTANTS.iter().filter(|mutant| mutant.name.contains(wanted)) {
+    for mutant in MUTANTS.iter().filter(|mutant| is_wanted(mutant)) {
         let started = Instant::now();
         let original = mutate(&copy, mutant)?;
         let verdict = try_models(&copy)?;

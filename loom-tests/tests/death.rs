@@ -73,6 +73,25 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, died: &Note) -> (Optio
     (read.get(), done.is_some())
 }
 
+#[test]
+fn a_receiver_dies_over_an_aborted_claim() {
+    at_every_step(|step, died| {
+        explore(None, move || {
+            let bench = Bench::new(ends(false, false), 0);
+            let mut sender = bench.sender(SENDER);
+            sender.abort();
+            let done = Mortal::live(&bench, step, |memory| drop(MultiReceiver::new(RECEIVER).take(memory, 1)));
+            died.fetch_or(done.is_none(), Relaxed);
+            recover(&*bench, RECEIVER);
+            let mut receiver = bench.receiver(RECEIVER);
+            receiver.drain();
+            assert_eq!(sender.send(1), 1, "the ring is stuck");
+            receiver.drain();
+            assert_eq!(receiver.got, [100]);
+        });
+    });
+}
+
 fn count(got: &[u64], message: u64) -> usize {
     got.iter().filter(|other| **other == message).count()
 }
