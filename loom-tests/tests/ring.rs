@@ -126,6 +126,18 @@ fn multi_to_single_batches() {
 }
 
 #[test]
+fn a_batch_ends_before_what_is_being_written() {
+    explore(None, || {
+        let bench = Bench::new(ends(false, true), 1);
+        let (mut done, mut writing, mut receiver) = (bench.sender(1), bench.sender(2), bench.receiver(11));
+        done.send(1);
+        let claimed = writing.end.claim(&*bench, 1).expect("there is room for two");
+        let run = receiver.take(2).expect("a message is there");
+        assert_eq!((run.first, run.end()), (run.first, claimed.first));
+    });
+}
+
+#[test]
 fn a_claim_that_others_help_over_vouches_for_head() {
     explore(Some(3), || {
         let bench = Bench::new(ends(false, true), 1);
