@@ -71,15 +71,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
-        let limit = self.policy();
-        self.send_within(message, limit)
+        self.send_within(message, Self::policy)
     }
 
     /// Like [`send`](Self::send), but never waits: a full queue is [`SendError::Full`] (or is overwritten, if that is
     /// its policy).
     #[inline]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        self.send_within(message, Limit::Now)
+        self.send_within(message, |_| Limit::Now)
     }
 
     /// Like [`send`](Self::send), but waits for at most `timeout` in all, whatever the policy.
@@ -88,7 +87,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// [`SendError::TimedOut`] after `timeout` (monotonic clock), and the others of [`SendError`].
     #[inline]
     pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
-        self.send_within(message, Limit::Until(Deadline::after(timeout)))
+        self.send_within(message, |_| Limit::Until(Deadline::after(timeout)))
     }
 
     /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
@@ -166,10 +165,26 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
+    /// The short way for one message; the clock is not read before it has failed.
     #[inline]
-    fn send_within(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
+    fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
         let bytes = message.as_bytes();
         self.check_len(bytes.len())?;
+        self.check_open()?;
+        if self.open.is_none()
+            && let Some(position) = self.end.claim_one(&self.link.ring)
+        {
+            self.account(Run { first: position, count: 1 });
+            self.write(position, bytes);
+            self.end.commit_one(&self.link.ring, position);
+            self.note_sent(1, bytes.len() as u64);
+            return Ok(());
+        }
+        self.send_slowly(bytes, limit(self))
+    }
+
+    #[cold]
+    fn send_slowly(&mut self, bytes: &[u8], limit: Limit) -> Result<(), SendError> {
         let run = self.claim(1, limit)?;
         self.write(run.first, bytes);
         self.publish(run, bytes.len() as u64);
@@ -341,10 +356,16 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
         self.end.commit(&self.link.ring, run);
+        self.note_sent(run.count, bytes);
+    }
+
+    /// Counts messages that have been made visible, and wakes receivers.
+    #[inline]
+    fn note_sent(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
-        count(&row.sent, run.count);
+        count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
-        self.link.wake_receivers(run.count);
+        self.link.wake_receivers(messages);
     }
 
     /// Gives up claimed slots.

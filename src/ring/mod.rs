@@ -59,6 +59,9 @@ pub trait Memory {
     /// A hint that the slot of `position` will soon be written, or taken.
     #[inline]
     fn fetch_ahead(&self, _position: u64) {}
+    /// The same for what lies beyond the cache line of its word.
+    #[inline]
+    fn fetch_rest(&self, _position: u64) {}
     /// A hint that the slot of `position` will soon be read.
     #[inline]
     fn look_ahead(&self, _position: u64) {}
@@ -121,32 +124,6 @@ pub struct InTheWay {
 
 /// How many slots a batch fetches ahead: enough to hide a miss behind the work on those before.
 pub const AHEAD: u64 = 8;
-
-/// What one cheap look from afar came to: for polling, between full tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// A full try may succeed.
-    Worthwhile,
-    /// The next message is being written.
-    BeingWritten,
-    /// There is nothing.
-    InVain,
-}
-
-impl Glance {
-    /// What the word says to one who waits for a message of `lap`.
-    #[inline]
-    fn at(word: Word, lap: u64) -> Self {
-        if word.is_ready(lap) {
-            return Self::Worthwhile;
-        }
-        match (word.lap_order(lap), word.state()) {
-            (LapOrder::Same, Some(State::Claim)) => Self::BeingWritten,
-            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => Self::InVain,
-            _ => Self::Worthwhile,
-        }
-    }
-}
 
 /// What one look at one slot came to.
 enum Step {

@@ -24,6 +24,7 @@ mod tests;
 
 use core::fmt;
 use core::mem::size_of;
+use core::ptr::NonNull;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -74,6 +75,12 @@ impl Segment {
         Some(unsafe { self.region.at(self.row_lock_offset(index)) })
     }
 
+    /// Where the endpoint row with this index is, for as long as that lives; `None` past the end of the table.
+    pub(crate) fn place_of_row(self: &Arc<Self>, index: usize) -> Option<RowPlace> {
+        let row = NonNull::from(self.row(index)?);
+        Some(RowPlace { row, _segment: Arc::clone(self) })
+    }
+
     /// The byte of the file that the endpoint with this row locks: the row's first.
     #[inline]
     pub(crate) fn row_lock_offset(&self, index: usize) -> u64 {
@@ -116,6 +123,25 @@ impl Segment {
     pub(crate) fn is_removed(&self) -> bool {
         // Relaxed: a flag by itself; whoever must not miss it sleeps on an event that is moved after it.
         self.control().signals.removed.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// One row of the table, as the hot path sees it. Keeps the segment mapped.
+pub(crate) struct RowPlace {
+    row: NonNull<Row>,
+    _segment: Arc<Segment>,
+}
+
+// SAFETY: a row consists of atomics, and the segment that it lies in is `Send` and `Sync` and kept by the `Arc`.
+unsafe impl Send for RowPlace {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for RowPlace {}
+
+impl RowPlace {
+    #[inline]
+    pub(crate) fn row(&self) -> &Row {
+        // SAFETY: it was a reference into the segment, which we keep.
+        unsafe { self.row.as_ref() }
     }
 }
 

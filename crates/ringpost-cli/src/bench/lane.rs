@@ -100,7 +100,7 @@ impl Lane {
 
     /// Messages that a queue of it holds: enough for some batches.
     pub fn capacity(&self) -> usize {
-        (QUEUE_BYTES / self.len.max(1)).clamp(4 * BATCH, 64 * BATCH)
+        (QUEUE_BYTES / self.len.max(1)).clamp(2 * BATCH, 64)
     }
 
     /// Makes or opens one of its queues.

@@ -102,6 +102,8 @@ pub fn measure(lane: &Lane, shared: &'static Shared) -> Result<Measure, Failure>
         ping(wire, RAW_WORDS)
     } else if lane.is_typed() {
         ping(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?, 1)
+    } else if lane.len == 48 {
+        ping(wire(lane, Options::of::<[u64; 6]>, &lane.there(), &lane.back())?, 6)
     } else {
         ping(wire(lane, bytes(lane), &lane.there(), &lane.back())?, lane.len / 8)
     })
@@ -116,6 +118,8 @@ pub fn serve(lane: &Lane, shared: &'static Shared) -> Result<Serve, Failure> {
         pong(wire, RAW_WORDS)
     } else if lane.is_typed() {
         pong(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?, 1)
+    } else if lane.len == 48 {
+        pong(wire(lane, Options::of::<[u64; 6]>, &lane.back(), &lane.there())?, 6)
     } else {
         pong(wire(lane, bytes(lane), &lane.back(), &lane.there())?, lane.len / 8)
     })
