@@ -129,10 +129,6 @@ impl Memory for SharedRing {
         self.slots.fetch_ahead(position);
     }
     #[inline]
-    fn fetch_rest(&self, position: u64) {
-        self.slots.fetch_rest(position);
-    }
-    #[inline]
     fn look_ahead(&self, position: u64) {
         self.slots.look_ahead(position);
     }

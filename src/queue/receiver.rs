@@ -12,10 +12,10 @@ use super::batch::{Batch, Message, Runs};
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
+use crate::layout::word::Word;
 use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
-use crate::layout::word::Word;
 use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 

@@ -59,9 +59,6 @@ pub trait Memory {
     /// A hint that the slot of `position` will soon be written, or taken.
     #[inline]
     fn fetch_ahead(&self, _position: u64) {}
-    /// The same for what lies beyond the cache line of its word.
-    #[inline]
-    fn fetch_rest(&self, _position: u64) {}
     /// A hint that the slot of `position` will soon be read.
     #[inline]
     fn look_ahead(&self, _position: u64) {}

@@ -30,7 +30,6 @@ impl MultiSender {
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let tail = read_cursor(memory.tail());
-        memory.fetch_rest(tail);
         matches!(self.claim_at(memory, tail), Ok(Step::Mine)).then_some(tail)
     }
 

@@ -40,7 +40,6 @@ impl SingleSender {
     /// Finds one free slot at first sight: the short way. It is committed with [`commit_one`](Self::commit_one).
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        memory.fetch_rest(self.tail);
         let free = if self.free_by_head {
             self.tail.wrapping_sub(self.head) < memory.capacity()
         } else {

@@ -11,9 +11,6 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
 
-/// A cache line, in bytes.
-const LINE: usize = 64;
-
 /// Where the cursors, and each slot's word, length and payload lie. Keeps the segment mapped.
 ///
 /// Indexes are masked by the capacity, so any position may be given and none leads outside. Nothing here arbitrates:
@@ -100,23 +97,6 @@ impl Slots {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
         // fault anywhere.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
-    }
-
-    /// The same for the second cache line of the slot, if it has one. Nobody polls that.
-    #[inline]
-    pub(crate) fn fetch_rest(&self, index: u64) {
-        if self.stride <= LINE {
-            return;
-        }
-        // SAFETY: the slot is longer than that.
-        let place = unsafe { self.slot(index).add(LINE) }.cast::<i8>();
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
         }
