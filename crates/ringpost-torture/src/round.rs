@@ -212,7 +212,7 @@ impl<'a> Round<'a> {
         while let Some(event) = worker.ledger.next() {
             let again = self.account.event(&mut worker.holding, event);
             if let Some(killed_at) = again.and_then(|key| self.held.remove(&key)) {
-                self.outcome.redelivery_us.saturating_record(event.at_us.saturating_sub(killed_at));
+                self.outcome.redelivery_us += event.at_us.saturating_sub(killed_at);
             }
         }
     }
