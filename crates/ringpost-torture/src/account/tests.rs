@@ -73,7 +73,9 @@ fn a_robbed_receiver_is_noticed() {
     let (mut robbed, mut robber) = (Holding::default(), Holding::default());
     let event = |(kind, deliveries)| Event { kind, sender: 1, sequence: 0, deliveries, at_us: 0 };
     account.event(&mut robbed, event(WELL[0]));
-    AGAIN.map(|noted| account.event(&mut robber, event(noted)));
+    for noted in AGAIN {
+        account.event(&mut robber, event(noted));
+    }
     account.event(&mut robbed, event(WELL[1]));
     account.event(&mut robbed, event(WELL[2]));
     account.receiver_ended(robbed, false, 0);
