@@ -291,6 +291,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
             self.audit()?;
         }
         let repaired = (look_around || in_the_way.is_some()) && self.link.repair(in_the_way);
+        if ended.is_some() {
+            // What the dead have taken must come before the end, and stands in nobody's way.
+            self.link.sweep();
+        }
         if repaired || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
             match self.collect(runs, want) {
@@ -338,6 +342,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let ended = self.end_of_queue(in_the_way);
         if !repaired && ended.is_none() {
             return Attempt::Blocked { soon: in_the_way.is_some() };
+        }
+        if ended.is_some() {
+            // What the dead have taken must come before the end, and stands in nobody's way.
+            self.link.sweep();
         }
         // Once more: something dead has been cleared away, or the last messages came just before the end was seen.
         match self.collect(runs, want) {
