@@ -77,6 +77,11 @@ impl Scan {
         scan
     }
 
+    /// Messages that wait or that somebody has; not those that are only being written.
+    pub(super) fn messages(&self) -> u64 {
+        self.waiting + self.reading.values().map(|held| held.count).sum::<u64>()
+    }
+
     fn slot(&mut self, walk: &Walk, cursors: &Cursors, slot: u64) {
         let word = walk.word(slot);
         let Some(state) = word.state() else {

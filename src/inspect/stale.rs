@@ -4,9 +4,10 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::scan::Scan;
 use super::walk::Walk;
 use super::{read, remove_with};
-use crate::error::{OpenError, OsError, RemoveError};
+use crate::error::{Fault, OpenError, OsError, RemoveError};
 use crate::layout::control::RowState;
 use crate::layout::geometry::Ends;
 use crate::layout::header::Header;
@@ -129,11 +130,12 @@ pub struct StaleRules {
     with_messages: bool,
     dry_run: bool,
     accept: Accept,
+    only: Vec<String>,
 }
 
 impl Default for StaleRules {
     fn default() -> Self {
-        Self { older_than: UNUSED, with_messages: false, dry_run: false, accept: Accept::default() }
+        Self { older_than: UNUSED, with_messages: false, dry_run: false, accept: Accept::default(), only: Vec::new() }
     }
 }
 
@@ -166,9 +168,23 @@ impl StaleRules {
         self
     }
 
+    /// Only the queue, or temporary file, of this name, and of others that are named so.
+    #[must_use]
+    pub fn only(mut self, name: &str) -> Self {
+        self.only.push(name.to_owned());
+        self
+    }
+
+    fn is_meant(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|meant| meant == name)
+    }
+
     /// `Ok`: it is to be removed.
     fn judge(&self, queue: &Judged) -> Result<Reason, Reason> {
         let Some(Stale { messages, unused_for }) = queue.stale else { return Err(Reason::InUse) };
+        if let Some(fault) = queue.fault {
+            return Err(Reason::CannotOpen(fault.into()));
+        }
         if queue.header().ephemeral {
             return Ok(Reason::Outlived);
         }
@@ -228,7 +244,7 @@ pub enum Reason {
     MakerDead,
     /// A temporary file whose maker lives or may live: it has a lock, or is younger than a minute, or is another user's.
     MakerAlive,
-    /// It is none of ours, or damaged. Only what is understood is removed as stale.
+    /// It is none of ours, or damaged: only what is understood is removed as stale.
     CannotOpen(OpenError),
     /// It is stale, and could not be removed.
     Failed(RemoveError),
@@ -263,7 +279,8 @@ impl fmt::Display for Reason {
 /// The shared-memory file system cannot be read. That one queue cannot be removed is told with that queue.
 pub fn remove_stale(rules: &StaleRules) -> Result<Vec<Swept>, OsError> {
     let mut all = Vec::new();
-    for listed in segment::list(&rules.accept)? {
+    let queues = segment::list(&rules.accept)?;
+    for listed in queues.into_iter().filter(|listed| rules.is_meant(listed.name.as_str())) {
         let verdict = match listed.found {
             Ok(_) => sweep(&listed.name, rules),
             Err(error) => Some(Err(Reason::CannotOpen(error))),
@@ -272,7 +289,7 @@ pub fn remove_stale(rules: &StaleRules) -> Result<Vec<Swept>, OsError> {
             all.push(Swept::new(listed.name.as_str(), false, verdict));
         }
     }
-    for found in leftover::list()? {
+    for found in leftover::list()?.into_iter().filter(|found| rules.is_meant(&found.name)) {
         // One that another collects at the same moment is as good as removed.
         let removed = found.is_garbage() && (rules.dry_run || leftover::remove(&found.name).unwrap_or(false));
         let verdict = if removed { Ok(Reason::MakerDead) } else { Err(Reason::MakerAlive) };
@@ -323,6 +340,8 @@ struct Judged {
     walk: Walk,
     open: Option<bool>,
     stale: Option<Stale>,
+    /// Words that contradict each other: what they say of its messages is nothing to go by.
+    fault: Option<Fault>,
     /// The words that everyone changes who joins, read before anything else.
     judged_in: Vec<u64>,
 }
@@ -330,11 +349,13 @@ struct Judged {
 impl Judged {
     fn new(segment: Segment) -> Self {
         let walk = Walk::new(&Arc::new(segment));
-        let mut judged = Self { walk, open: None, stale: None, judged_in: Vec::new() };
+        let mut judged = Self { walk, open: None, stale: None, fault: None, judged_in: Vec::new() };
         judged.judged_in = judged.state();
         judged.open = judged.segment().is_open_elsewhere().ok();
         if judged.open == Some(false) {
-            judged.stale = Some(Stale { messages: judged.walk.messages(), unused_for: judged.unused_for() });
+            let scan = Scan::new(&judged.walk);
+            judged.stale = Some(Stale { messages: scan.messages(), unused_for: judged.unused_for() });
+            judged.fault = scan.faults.first().copied();
         }
         judged
     }

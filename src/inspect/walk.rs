@@ -112,25 +112,6 @@ impl Walk {
         if seen { Place::Seen(word) } else { Place::Ready(word) }
     }
 
-    /// Each position from the oldest on that has something to see, and what. Ends where nobody has claimed, and after
-    /// two laps at most, however fast the ring moves.
-    pub(super) fn places(&self) -> impl Iterator<Item = (u64, Place)> {
-        let cursors = self.cursors();
-        let first = self.oldest(&cursors);
-        let looked = (0..2 * self.ring.capacity()).map(move |step| {
-            let position = first.wrapping_add(step);
-            (position, self.look(position))
-        });
-        looked
-            .take_while(move |(position, place)| *position < cursors.tail || *place != Place::Untouched)
-            .filter(|(_, place)| !matches!(place, Place::Untouched | Place::Past))
-    }
-
-    /// How many messages are in it: waiting, held or come back. Not what is only being written.
-    pub(super) fn messages(&self) -> u64 {
-        self.places().filter(|(_, place)| !matches!(place, Place::Claimed(_))).count() as u64
-    }
-
     /// The row of an endpoint, if it has that number.
     pub(super) fn row(&self, owner: u16) -> Option<&Row> {
         self.segment().row(usize::from(owner).checked_sub(1)?)
