@@ -10,14 +10,16 @@ use crate::content;
 use crate::run::Process;
 
 /// Messages of the sender that writes while we read.
-const COUNT: u64 = 20_000;
+const COUNT: u64 = 4000;
 /// Long enough that a copy takes its time.
-const MAX_LEN: usize = 3000;
+const MAX_LEN: usize = 1000;
 
 /// Peeks at a queue until its sender is done, and checks every byte of what is seen.
 fn peek_at(queue: &Queue) -> u64 {
     let mut seen = 0;
+    let since = Instant::now();
     while queue.stat().totals.sent < COUNT {
+        assert!(since.elapsed() < LONG, "the sender has not come to its end");
         let mut last = None;
         for message in queue.peek() {
             assert!(last < Some(message.position), "out of order");
@@ -36,7 +38,7 @@ fn what_is_overwritten_is_never_seen_torn() {
     for ends in ALL_ENDS {
         let shape = Options::new(64).max_len(MAX_LEN).senders(ends.0).receivers(ends.1);
         let (queue, name) = named("overwritten", shape.when_full(WhenFull::Overwrite));
-        let sender = Process::start(&format!("send {} 1 {COUNT} 0", &*name));
+        let sender = Process::start(&format!("send {} 1 {COUNT} false", &*name));
         assert!(peek_at(&queue) > 0, "{ends:?}");
         sender.finish();
     }
@@ -47,7 +49,7 @@ fn what_is_overwritten_is_never_seen_torn() {
 fn what_is_released_and_written_again_is_never_seen_torn() {
     for ends in ALL_ENDS {
         let (queue, name) = named("reused", Options::new(2).max_len(MAX_LEN).senders(ends.0).receivers(ends.1));
-        let sender = Process::start(&format!("send {} 1 {COUNT} 0", &*name));
+        let sender = Process::start(&format!("send {} 1 {COUNT} false", &*name));
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -161,7 +163,7 @@ fn a_queue_that_a_killed_process_left_is_stale() {
     let queue = Queue::create(&name, options(ALL_ENDS[3]).ephemeral(true)).unwrap();
     let mut child = Process::start(&format!("idle {} receiver", &*name));
     child.expect("joined");
-    // We go without leaving, as one who was killed.
+    // We leave; the child keeps it, and cannot leave when it is killed.
     drop(queue);
     let rules = StaleRules::default().only(&name);
     assert!(!ringpost::remove_stale(&rules).unwrap()[0].removed, "the child has it open");
