@@ -64,6 +64,41 @@ fn what_is_seen_is_what_would_be_pulled() {
     }
 }
 
+/// The only sender writes the next message under the word of the last one, once that is released. A message is long, so
+/// that the copying takes time, and what is written stays uncommitted for longer than that.
+#[test]
+fn what_is_written_under_an_unchanged_word_is_never_seen_torn() {
+    const ROUNDS: u8 = 150;
+    const LEN: usize = 1 << 20;
+    let options = Options::new(1).max_len(LEN).senders(Ends::Single).receivers(Ends::Single);
+    let queue = in_memory(options);
+    let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(move || {
+            for round in 0..ROUNDS {
+                let mut loan = tx.loan(LEN).unwrap();
+                loan.fill(round);
+                std::thread::sleep(Duration::from_millis(4));
+                loan.commit();
+            }
+        });
+        scope.spawn(move || {
+            rx.until_senders_leave(true);
+            while let Ok(message) = rx.recv() {
+                std::thread::sleep(Duration::from_millis(1));
+                message.release();
+            }
+        });
+        while !sender.is_finished() {
+            for message in queue.peek() {
+                let first = message.bytes[0];
+                assert!(message.bytes.iter().all(|byte| *byte == first), "torn: message {}", message.position);
+                assert_eq!(u64::from(first), message.position);
+            }
+        }
+    });
+}
+
 #[test]
 fn what_a_receiver_holds_is_held() {
     for ends in ALL_ENDS {
