@@ -218,3 +218,40 @@ fn only_what_nobody_has_open_is_stale() {
         assert!(Queue::open(&name).is_err());
     }
 }
+
+/// Whoever opens a queue while it is swept away either keeps it or finds none.
+#[test]
+fn a_queue_that_is_open_is_never_swept_away() {
+    let name = UniqueName::new("swept");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    let swept = std::thread::scope(|scope| {
+        let sweeper = scope.spawn(|| {
+            let rules = StaleRules::default().older_than(Duration::ZERO).only(&name);
+            let mut swept = 0;
+            while !done.load(order) {
+                swept += ringpost::remove_stale(&rules).unwrap().iter().filter(|swept| swept.removed).count();
+            }
+            swept
+        });
+        let user = scope.spawn(|| {
+            for round in 0..300 {
+                let queue = Queue::open_or_create(&name, options(ALL_ENDS[round % 4]));
+                // One with other ends is still there: nobody has swept it.
+                let Ok(queue) = queue.or_else(|_| Queue::open(&name)) else { continue };
+                send_numbers(&mut queue.sender().unwrap(), [round as u64]);
+                assert!(!queue.is_removed(), "it was removed under our hands");
+                drop(queue);
+                // It has a message in it now.
+                let queue = Queue::open(&name).expect("what has messages is not swept");
+                assert_eq!(drain(&mut queue.receiver().unwrap()), [round as u64]);
+                assert!(!queue.is_removed(), "it was removed under our hands");
+            }
+        });
+        let user = user.join();
+        done.store(true, order);
+        user.unwrap();
+        sweeper.join().unwrap()
+    });
+    assert!(swept > 0);
+}
