@@ -190,6 +190,8 @@ fn stuck(walk: &Walk, block: &Block, endpoints: &[EndpointReport], before: Befor
         Some((Liveness::Alive, false)) => Holder::Alive,
         Some((Liveness::Alive, true)) => Holder::Stopped,
         Some((Liveness::Dead, _)) => Holder::Dead,
+        // Left behind by one of whom nothing else is known.
+        None if is_gone(walk, block.owner) => Holder::Dead,
         Some((Liveness::Unknown, _)) | None => Holder::Unknown,
     };
     let lasted = before.filter(|(scan, _)| scan.blocks.contains(block));
@@ -200,4 +202,13 @@ fn stuck(walk: &Walk, block: &Block, endpoints: &[EndpointReport], before: Befor
         holder,
         held_for: lasted.map_or(Duration::ZERO, |(_, ago)| ago),
     })
+}
+
+/// Whether nobody has that number, and nobody is about to.
+fn is_gone(walk: &Walk, owner: u16) -> bool {
+    let index = usize::from(owner).wrapping_sub(1);
+    walk.row(owner).is_some()
+        && !walk.is_joined(owner)
+        && liveness(walk.segment(), index) == Liveness::Dead
+        && !walk.is_joined(owner)
 }

@@ -36,7 +36,8 @@ pub fn run(args: &Doctor) -> Result<(), Failure> {
 /// One line about what can be done.
 fn advice(args: &Doctor, diagnosis: &Diagnosis) -> String {
     let name = &args.inspect.name;
-    if diagnosis.endpoints.iter().any(|report| report.endpoint.liveness == Liveness::Dead) {
+    let is_dead = |report: &EndpointReport| report.endpoint.liveness == Liveness::Dead;
+    if diagnosis.endpoints.iter().any(is_dead) || diagnosis.stuck.iter().any(|stuck| stuck.holder == Holder::Dead) {
         return format!("{name:?} has dead endpoints; whoever meets them repairs them, or add --fix");
     }
     format!("{name:?} is held up by a process that lives; continue it, wait for it, or end it")

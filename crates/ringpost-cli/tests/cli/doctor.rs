@@ -142,16 +142,16 @@ fn a_claim_that_was_left_behind() {
     let shape = "--capacity 64 --max-len 16";
     let name = create("claim", shape);
     write(&name, slots(shape), CLAIM);
-    ok(["peek", &*name, "--held"]);
     let shown = peek(&name, &["--held"]);
     assert_eq!(
         (&shown[0]["state"], &shown[0]["endpoint"], &shown[0]["len"]),
         (&"being written".into(), &3.into(), &0.into())
     );
     assert!(peek(&name, &[]).is_empty());
-    // Its row was never signed: only that somebody is in the way is known.
-    let (_, document) = doctor(&name, &[]);
-    assert_eq!(document["stuck"][0]["position"], 0, "{document:#}");
+    // Its row was never signed: all that is known is that nobody has it.
+    let (code, document) = doctor(&name, &["--watch", "0s"]);
+    let stuck = &document["stuck"][0];
+    assert_eq!((code, &stuck["position"], &stuck["holder"]), (Some(1), &0.into(), &"dead".into()), "{document:#}");
     let (code, document) = doctor(&name, &["--fix"]);
     assert_eq!((code, &document["repaired"]), (Some(0), &1.into()), "{document:#}");
     ok(["send", &*name, "x"]);
