@@ -2,6 +2,7 @@
 
 mod diagnose;
 mod inspector;
+mod list;
 mod peek;
 mod repair;
 mod scan;
@@ -10,8 +11,9 @@ mod walk;
 
 pub use diagnose::{Diagnosis, EndpointReport, Holder, Holding, Stuck};
 pub use inspector::Inspector;
+pub use list::{Listed, Stale, Summary, Temporary, list, temporaries};
 pub use peek::{Peek, PeekState, Peeked};
-pub use stale::{Listed, Reason, Stale, StaleRules, Summary, Swept, Temporary, list, remove_stale, temporaries};
+pub use stale::{Reason, StaleRules, Swept, remove_stale};
 
 use std::sync::Arc;
 
