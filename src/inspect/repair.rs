@@ -25,8 +25,8 @@ pub(super) fn repair(segment: &Arc<Segment>) -> Result<u64, OsError> {
         let word = walk.word(slot);
         let owner = word.owner();
         let is_held = matches!(word.state(), Some(State::Claim | State::Take));
-        // Whoever is joined was looked at above.
-        if is_held && !walk.is_joined(owner) {
+        // Whoever is joined was looked at above. One that leaves now has settled its words before its row came free.
+        if is_held && !walk.is_joined(owner) && walk.word(slot) == word {
             let in_the_way = InTheWay { owner, position: slot, word };
             if recover_in_the_way(&walk.ring, &file, in_the_way) {
                 gone.insert(owner);

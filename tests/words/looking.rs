@@ -184,6 +184,49 @@ fn who_holds_the_oldest_of_a_full_queue_holds_up_senders() {
     }
 }
 
+/// A ring that moves under our eyes is neither corrupt nor full of the dead.
+#[test]
+fn a_busy_queue_is_healthy() {
+    for (ends, when_full) in
+        ALL_ENDS.into_iter().flat_map(|ends| [(ends, WhenFull::Block), (ends, WhenFull::Overwrite)])
+    {
+        let (queue, _name) = named("busy", options(ends).when_full(when_full));
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(order) {
+                    let mut tx = queue.sender().unwrap();
+                    for count in 1..200 {
+                        let messages = (0..count % 40).map(|_| &b"message"[..]);
+                        // A receiver that has ended takes nothing.
+                        let _ = tx.send_batch_timeout(messages, Duration::from_millis(20));
+                    }
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(order) {
+                    let mut rx = queue.receiver().unwrap();
+                    for count in 1..200 {
+                        rx.pull_some(count % 50, Duration::from_millis(1)).unwrap().release();
+                    }
+                }
+            });
+            let looked = std::panic::catch_unwind(|| {
+                for round in 0..300 {
+                    if round % 10 == 0 {
+                        assert_eq!(queue.repair(), Ok(0), "{ends:?}, {when_full:?}: the living were robbed");
+                    }
+                    let diagnosis = queue.diagnose(Duration::ZERO);
+                    assert!(diagnosis.is_healthy(), "{ends:?}, {when_full:?}: {diagnosis:?}");
+                }
+            });
+            done.store(true, order);
+            looked.unwrap();
+        });
+    }
+}
+
 #[test]
 fn an_inspector_is_no_member() {
     let name = UniqueName::new("inspected");
