@@ -4,10 +4,11 @@ use core::time::Duration;
 use std::thread;
 
 use super::scan::{Block, Held, Scan};
-use super::walk::Walk;
+use super::walk::{Place, Walk};
 use super::{EndpointStat, endpoint_of};
 use crate::error::{Fault, Role};
 use crate::layout::control::RowState;
+use crate::layout::word::Word;
 use crate::os::process;
 use crate::participant::{Liveness, liveness};
 use crate::ring::Memory;
@@ -153,11 +154,15 @@ fn report(walk: &Walk, index: usize, now: &Scan, before: Before<'_>) -> Option<E
     let writing = holding(owner, now.writing.get(&owner), before.map(|(scan, ago)| (&scan.writing, ago)));
     let reading = holding(owner, now.reading.get(&owner), before.map(|(scan, ago)| (&scan.reading, ago)));
     if RowState::of(seen) == Some(RowState::Free) {
-        // Nobody's. Words that name it all the same were left behind, if they are still there.
-        let is_there = |(position, word): &(u64, _)| walk.word(*position) == *word;
+        // Nobody's. Words that name it all the same were left behind, if they are still there. (An only receiver's words do
+        // not name it: what it had seen waits for the next one.)
+        let is_there = |(position, word): &(u64, Word)| match walk.look(*position) {
+            Place::Claimed(now) | Place::Taken(now) => now == *word,
+            _ => false,
+        };
         let held = [now.writing.get(&owner), now.reading.get(&owner)];
         let is_left_behind = held.into_iter().flatten().any(|held| held.slots.iter().any(is_there));
-        if liveness != Liveness::Dead || !is_left_behind {
+        if liveness != Liveness::Dead || !is_left_behind || state() != seen {
             return None;
         }
     }
@@ -182,9 +187,6 @@ fn holding(
 
 /// `None`: it is out of the way by now.
 fn stuck(walk: &Walk, block: &Block, endpoints: &[EndpointReport], before: Before<'_>) -> Option<Stuck> {
-    if walk.word(block.position) != block.word {
-        return None;
-    }
     let holder = endpoints.iter().find(|report| report.endpoint.number == block.owner);
     let holder = match holder.map(|report| (report.endpoint.liveness, report.stopped)) {
         Some((Liveness::Alive, false)) => Holder::Alive,
@@ -194,6 +196,12 @@ fn stuck(walk: &Walk, block: &Block, endpoints: &[EndpointReport], before: Befor
         None if is_gone(walk, block.owner) => Holder::Dead,
         Some((Liveness::Unknown, _)) | None => Holder::Unknown,
     };
+    // Last, so that what was found out about its holder was true while it was in the way.
+    match walk.look(block.position) {
+        Place::Claimed(now) | Place::Taken(now) if now == block.word => {}
+        Place::Seen(now) if now == block.word && walk.is_joined(block.owner) => {}
+        _ => return None,
+    }
     let lasted = before.filter(|(scan, _)| scan.blocks.contains(block));
     Some(Stuck {
         waiting: block.waiting,
@@ -211,4 +219,68 @@ fn is_gone(walk: &Walk, owner: u16) -> bool {
         && !walk.is_joined(owner)
         && liveness(walk.segment(), index) == Liveness::Dead
         && !walk.is_joined(owner)
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::layout::geometry::{Ends, Request, WhenFull};
+    use crate::participant::Endpoint;
+    use crate::ring::{MultiSender, SingleReceiver, SingleSender};
+    use crate::segment::{Name, Segment, Spec};
+
+    /// A ring with room for 64. It goes with the test.
+    fn walk(tag: &str, senders: Ends) -> Walk {
+        let request = Request {
+            capacity: 64,
+            max_len: 8,
+            align: 8,
+            fixed_len: false,
+            senders,
+            receivers: Ends::Single,
+            when_full: WhenFull::Block,
+            endpoints: 2,
+        };
+        let name = Name::new(&format!("unit.{tag}.{}", std::process::id())).unwrap();
+        let spec = Spec { ephemeral: true, ..Spec::new(request) };
+        Walk::new(&Arc::new(Segment::create(&name, &spec).unwrap()))
+    }
+
+    /// An only receiver's words stay as they are when it lets go, and do not make it one who left something behind.
+    #[test]
+    fn a_receiver_that_leaves_while_we_look_is_not_dead() {
+        let walk = walk("receiver.leaves", Ends::Single);
+        let endpoint = Endpoint::join(walk.segment(), Role::Receiver).unwrap();
+        let mut sender = SingleSender::join(&walk.ring, true).unwrap();
+        let all = sender.claim(&walk.ring, 64).unwrap();
+        sender.commit(&walk.ring, all);
+        let mut receiver = SingleReceiver::join(&walk.ring).unwrap();
+        let taken = receiver.take(&walk.ring, 1).unwrap();
+        let scan = Scan::new(&walk);
+        let row = usize::from(endpoint.number()) - 1;
+        let seen = report(&walk, row, &scan, None).unwrap();
+        assert_eq!((seen.reading.count, seen.is_ill()), (1, false));
+        assert_eq!(stuck(&walk, &scan.blocks[0], &[seen], None).unwrap().holder, Holder::Alive);
+        receiver.release(&walk.ring, taken);
+        drop(endpoint);
+        assert_eq!(report(&walk, row, &scan, None), None);
+        assert_eq!(stuck(&walk, &scan.blocks[0], &[], None), None);
+    }
+
+    #[test]
+    fn a_sender_that_leaves_while_we_look_is_not_dead() {
+        let walk = walk("sender.leaves", Ends::Multi);
+        let endpoint = Endpoint::join(walk.segment(), Role::Sender).unwrap();
+        let mut sender = MultiSender::new(endpoint.number(), false, true);
+        let claimed = sender.claim(&walk.ring, 2).unwrap();
+        let scan = Scan::new(&walk);
+        let row = usize::from(endpoint.number()) - 1;
+        assert_eq!(report(&walk, row, &scan, None).unwrap().writing.positions, [0, 1]);
+        sender.commit(&walk.ring, claimed);
+        drop(endpoint);
+        assert_eq!(report(&walk, row, &scan, None), None);
+        assert_eq!(stuck(&walk, &scan.blocks[0], &[], None), None);
+    }
 }
