@@ -12,8 +12,10 @@ pub(crate) mod draft;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod identity;
+pub(crate) mod leftover;
 pub(crate) mod lock;
 pub(crate) mod membarrier;
+pub(crate) mod process;
 pub(crate) mod shm;
 
 use nix::errno::Errno;

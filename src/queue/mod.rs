@@ -3,6 +3,7 @@
 mod batch;
 mod link;
 mod loan;
+mod look;
 mod options;
 mod receiver;
 mod sender;

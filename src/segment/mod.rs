@@ -4,7 +4,7 @@
 //! * its memory has at least `header().geometry.total` bytes and stays mapped while the `Segment` lives;
 //! * `header()` is a private copy that was checked once; what peers write later cannot change it;
 //! * a shared lock on the file's members byte says that we have it open, so that an ephemeral segment lives while
-//!   anybody uses it. The kernel drops the lock when we die.
+//!   anybody uses it. The kernel drops the lock when we die. One that was only [observed](Segment::observe) has no lock.
 //!
 //! What does not hold: that other processes are well-behaved. Whoever may write the file may write anything into it,
 //! and may cut it short, which kills those who touch the missing part.
@@ -21,6 +21,7 @@ mod remove;
 mod slots;
 #[cfg(all(test, not(miri)))]
 mod tests;
+mod unused;
 
 use core::fmt;
 use core::mem::size_of;
@@ -29,7 +30,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 pub use access::Accept;
-pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots};
+pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots, unused::Removal};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};
@@ -92,7 +93,7 @@ impl Segment {
         Slots::new(Arc::clone(self))
     }
 
-    /// The file; `None` for a heap twin. Its description holds the members lock: take other locks on a [`Self::reopen`]ed one.
+    /// The file; `None` for a heap twin. Its description may hold the members lock: take other locks on a [`Self::reopen`]ed one.
     pub(crate) fn file(&self) -> Option<&File> {
         self.member.as_ref().map(Membership::file)
     }
