@@ -114,7 +114,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    fn sleeper_is_woken(wait: impl Fn(&[(&AtomicU32, u32)]) + Sync, count: usize, changed: usize) {
+    fn sleeper_is_woken(wait: impl Fn(&[(&AtomicU32, u32)]) -> Waited + Sync, count: usize, changed: usize) {
         let words: Vec<AtomicU32> = (0..count).map(|_| AtomicU32::new(0)).collect();
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn any_of_the_words_wakes() {
         for (count, changed) in [(1, 0), (2, 0), (2, 1), (128, 127), (129, 128), (300, 200)] {
-            sleeper_is_woken(|words| drop(wait_any(words, LONG)), count, changed);
+            sleeper_is_woken(|words| wait_any(words, LONG), count, changed);
         }
     }
 
     #[test]
     fn without_the_call_it_looks_every_millisecond() {
-        sleeper_is_woken(|words| drop(wait_first(words, LONG)), 3, 2);
+        sleeper_is_woken(|words| wait_first(words, LONG), 3, 2);
     }
 
     #[test]

@@ -192,3 +192,54 @@ pub(super) fn look_around<E: End + ?Sized>(end: &mut E) -> Attempt<()> {
     // Something dead has been cleared away just now.
     if aim.is_worthwhile(&link.ring) { Attempt::Done(()) } else { Attempt::Blocked { soon: true } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::sender::Limit;
+    use crate::queue::{Options, Queue};
+    use std::os::fd::AsFd;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Commits as a sender does that is killed before it wakes anybody.
+    fn commit_and_die(tx: &mut Sender) {
+        let run = tx.claim(1, Limit::Now).expect("room");
+        tx.link.ring.set_len(run.first, 0);
+        tx.end.commit(&tx.link.ring, run);
+    }
+
+    fn ends() -> (Sender, Receiver) {
+        let queue = Queue::in_memory(Options::new(64)).expect("a queue");
+        let (tx, mut rx) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+        assert!(rx.try_recv().expect("an open queue").is_none());
+        (tx, rx)
+    }
+
+    #[test]
+    fn a_wake_up_that_never_came_ends_the_wait_all_the_same() {
+        let ((mut tx, mut rx), (_other_tx, mut other)) = (ends(), ends());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(20));
+                commit_and_die(&mut tx);
+            });
+            assert_eq!(wait_any(&mut [&mut other, &mut rx], LONG), Some(1));
+            assert!(rx.try_recv().expect("an open queue").is_some());
+        });
+    }
+
+    #[cfg(not(miri))]
+    #[test]
+    fn a_wake_up_that_never_came_is_heard_all_the_same() {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let (mut tx, mut rx) = ends();
+        assert!(!rx.arm().expect("a helper"));
+        std::thread::sleep(Duration::from_millis(20));
+        commit_and_die(&mut tx);
+        let descriptor = rx.descriptor().expect("a helper");
+        let limit = PollTimeout::try_from(LONG).expect("not that long");
+        assert_eq!(poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], limit), Ok(1));
+        assert!(rx.try_recv().expect("an open queue").is_some());
+    }
+}
