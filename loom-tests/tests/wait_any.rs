@@ -143,17 +143,20 @@ struct Desk {
     control: AtomicU32,
     /// The bell: readable while it is not zero.
     bell: AtomicU32,
+    /// How many items are enough: noted before the helper is armed.
+    enough: AtomicU64,
 }
 
 impl Desk {
     fn new() -> Arc<Self> {
-        Arc::new(Self { shelf: Shelves::new(), control: AtomicU32::new(0), bell: AtomicU32::new(0) })
+        let (control, bell) = (AtomicU32::new(0), AtomicU32::new(0));
+        Arc::new(Self { shelf: Shelves::new(), control, bell, enough: AtomicU64::new(1) })
     }
 
     fn help(&self) {
         let Shelves { kernel, events, .. } = &*self.shelf;
         let look = |phase| {
-            if !self.shelf.has(0) {
+            if self.shelf.items[0].load(Ordering::Relaxed) < self.enough.load(Ordering::Relaxed) {
                 return Attempt::Blocked { soon: false };
             }
             if phase == Phase::Woken && self.shelf.items[0].load(Ordering::Relaxed) > 1 {
@@ -224,6 +227,25 @@ fn an_order_that_meets_a_report_stands() {
         desk.leave();
         helping.join().expect("the helper panicked");
         putting.join().expect("the waker panicked");
+    });
+}
+
+/// What it looks for changes with the order, and is there already: nobody will move the event for it.
+#[test]
+fn a_new_order_is_looked_at() {
+    explore(None, || {
+        let desk = Desk::new();
+        let other = Arc::clone(&desk);
+        desk.shelf.items[0].store(1, Ordering::Relaxed);
+        desk.enough.store(2, Ordering::Relaxed);
+        let helping = thread::spawn(move || other.help());
+        desk.arm();
+        desk.order(Order::Rest);
+        desk.enough.store(1, Ordering::Relaxed);
+        desk.arm();
+        desk.poll();
+        desk.leave();
+        helping.join().expect("the helper panicked");
     });
 }
 
