@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ringpost::{Options, Queue, Receiver, RecvError, Waitable, wait_any};
 
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
 const NAMES: [&str; 3] = ["fast", "slow", "rare"];
 const PAUSES_MS: [u64; 3] = [2, 40, 150];
 const COUNTS: [u64; 3] = [200, 10, 3];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["send", name, which] => send(name, which.parse()?),
@@ -25,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn lead() -> Result<(), Box<dyn Error>> {
+fn lead() -> Outcome<()> {
     println!("in an event loop:");
     with_senders(event_loop)?;
     println!("the same with wait_any:");
@@ -33,9 +35,7 @@ fn lead() -> Result<(), Box<dyn Error>> {
 }
 
 /// Makes the queues, starts a process that sends for each, and has `receive` receive it all.
-fn with_senders(
-    receive: fn(&mut [Receiver], &mut Child) -> Result<[u64; 3], Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+fn with_senders(receive: fn(&mut [Receiver], &mut Child) -> Outcome<[u64; 3]>) -> Outcome<()> {
     let names = NAMES.map(|name| format!("event-loop-{}-{name}", std::process::id()));
     let queues: Vec<Queue> =
         names.iter().map(|name| Queue::create(name, Options::new(64).ephemeral(true))).collect::<Result<_, _>>()?;
@@ -53,7 +53,7 @@ fn with_senders(
 }
 
 /// Sleeps in `poll`, on everything at once.
-fn event_loop(receivers: &mut [Receiver], talker: &mut Child) -> Result<[u64; 3], Box<dyn Error>> {
+fn event_loop(receivers: &mut [Receiver], talker: &mut Child) -> Outcome<[u64; 3]> {
     let mut pipe = talker.stdout.take().ok_or("a pipe was asked for")?;
     let (mut counts, mut over, mut rounds, mut talking) = ([0; 3], [false; 3], 0_u64, true);
     let began = Instant::now();
@@ -85,7 +85,7 @@ fn event_loop(receivers: &mut [Receiver], talker: &mut Child) -> Result<[u64; 3]
 }
 
 /// Sleeps on all queues at once, without descriptors or helpers.
-fn waiting_for_any(receivers: &mut [Receiver], _: &mut Child) -> Result<[u64; 3], Box<dyn Error>> {
+fn waiting_for_any(receivers: &mut [Receiver], _: &mut Child) -> Outcome<[u64; 3]> {
     let (mut counts, mut over) = ([0; 3], [false; 3]);
     while over.contains(&false) {
         let (indexes, mut ends): (Vec<usize>, Vec<&mut dyn Waitable>) = receivers
@@ -116,7 +116,7 @@ fn take(rx: &mut Receiver, count: &mut u64, over: &mut bool) -> Result<bool, Rec
     }
 }
 
-fn send(name: &str, which: usize) -> Result<(), Box<dyn Error>> {
+fn send(name: &str, which: usize) -> Outcome<()> {
     let mut tx = Queue::open(name)?.sender()?;
     for number in 0..COUNTS[which] {
         tx.send(&number.to_le_bytes())?;
@@ -129,7 +129,7 @@ fn send(name: &str, which: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn start(name: &str, which: usize) -> Result<Child, Box<dyn Error>> {
+fn start(name: &str, which: usize) -> Outcome<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     Ok(command.args(["send", name, &which.to_string()]).stdout(Stdio::piped()).spawn()?)
 }

@@ -106,12 +106,15 @@ fn a_wake_up_for_what_is_left_goes_on_to_others() {
     explore(Some(3), || {
         let shelves = Shelves::<2>::new();
         let (one, two) = (Arc::clone(&shelves), Arc::clone(&shelves));
-        let any = thread::spawn(move || one.take_any());
+        let any = thread::spawn(move || {
+            // If it took the one that the other waits for, it puts it back.
+            if one.take_any() == 1 {
+                one.put(1, 1);
+            }
+        });
         let putting = thread::spawn(move || {
             two.put(1, 1);
             two.put(0, 1);
-            // If whoever waits on both has taken this one, there is another.
-            two.put(1, 1);
         });
         shelves.take(1);
         any.join().expect("a waiter panicked");
