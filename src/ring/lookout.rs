@@ -71,8 +71,10 @@ impl Lookout {
         match self {
             Self::MessageAt(position) => message_at(memory, position, false),
             Self::Message { seen_epoch } => {
-                // Relaxed: only whether it has moved; a take looks again.
-                if seen_epoch != Some(memory.retry_epoch().load(Ordering::Relaxed)) {
+                // Relaxed: only whether it has moved; a take looks again. If others have dealt with all that came back, there
+                // is nothing to look for, though this receiver does not know it.
+                let epoch = memory.retry_epoch().load(Ordering::Relaxed);
+                if seen_epoch != Some(epoch) && memory.retry_settled().load(Ordering::Relaxed) != epoch {
                     return Outlook::Worthwhile;
                 }
                 message_at(memory, read_cursor(memory.head()), true)

@@ -35,7 +35,7 @@
 //! only. What it was woken for and leaves, it owes to the others: when it has slept, it passes the wake-up on, for each
 //! word behind which something is left ([`Phase::Woken`]).
 //!
-//! A helper thread ([`serve`]) waits in the place of an endpoint that sleeps in an event loop of its own. It takes nothing, so
+//! A helper thread (`serve`) waits in the place of an endpoint that sleeps in an event loop of its own. It takes nothing, so
 //! it passes on what is more than its endpoint will take, and its endpoint passes on when it does not come to take it.
 //!
 //! `loom-tests/` runs this with fences under every interleaving; the argument is the same for `membarrier`, whose
