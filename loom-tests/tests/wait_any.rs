@@ -87,7 +87,7 @@ fn one_waits_on_two_words() {
 
 #[test]
 fn one_waits_on_two_words_for_two_from_either() {
-    explore(None, || {
+    explore(Some(3), || {
         let shelves = Shelves::<2>::new();
         let other = Arc::clone(&shelves);
         let putting = thread::spawn(move || {
@@ -236,7 +236,7 @@ fn an_order_that_meets_a_report_stands() {
 /// What it looks for changes with the order, and is there already: nobody will move the event for it.
 #[test]
 fn a_new_order_is_looked_at() {
-    explore(None, || {
+    explore(Some(3), || {
         let desk = Desk::new();
         let other = Arc::clone(&desk);
         desk.shelf.items[0].store(1, Ordering::Relaxed);
