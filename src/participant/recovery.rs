@@ -83,6 +83,15 @@ pub fn any_alive(segment: &Segment, role: Role) -> bool {
     })
 }
 
+/// Whether any endpoint but `own` has died without leaving. Looks without taking anything.
+pub fn any_dead(segment: &Segment, own: u16) -> bool {
+    let rows = segment.header().geometry.rows as usize;
+    (0..rows).filter(|index| index + 1 != usize::from(own)).any(|index| {
+        matches!(state(row(segment, index)), Ok(RowState::Joined | RowState::Recovering))
+            && liveness(segment, index) == Liveness::Dead
+    })
+}
+
 /// The process of a row's endpoint, or 0 if it is of another pid namespace, where the number means nothing to us.
 pub fn visible_pid(row: &Row) -> u32 {
     // Relaxed: for people to read.

@@ -265,6 +265,14 @@ impl Runs {
         }
     }
 
+    /// Adds all of `more` at the end.
+    #[cfg(feature = "tokio")]
+    pub(super) fn append(&mut self, mut more: Self) {
+        while let Some(run) = more.take_front(u64::MAX) {
+            self.push(run);
+        }
+    }
+
     /// Removes up to `most` positions that follow one another from the front.
     #[inline]
     fn take_front(&mut self, most: u64) -> Option<Run> {

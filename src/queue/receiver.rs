@@ -25,10 +25,10 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 pub struct Receiver<T: ?Sized = [u8]> {
     pub(super) link: Link,
     /// Padded, because receivers may lie side by side and be used by different threads.
-    end: CachePadded<RefCell<ReceiveEnd>>,
+    pub(super) end: CachePadded<RefCell<ReceiveEnd>>,
     /// Messages taken and neither released nor given back: behind a call, those that were leaked.
     held: Cell<u64>,
-    until_senders_leave: bool,
+    pub(super) until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
 
@@ -135,13 +135,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn try_recv(&mut self) -> Result<Option<Message<'_, T>>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
-        }
-        let position = match self.end.get_mut().take_one(&self.link.ring) {
-            Some(position) => Some(self.accept_one(position)?),
-            None => self.take(Want::all(1), None)?.first(),
-        };
+        let position = self.try_take()?;
         Ok(position.map(|position| Message::new(self, position)))
     }
 
@@ -175,6 +169,24 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Bytes of the longest message.
     pub fn max_len(&self) -> usize {
         self.link.ring.max_len()
+    }
+
+    /// Takes one message if there is one now: its position.
+    #[inline]
+    pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        match self.end.get_mut().take_one(&self.link.ring) {
+            Some(position) => self.accept_one(position).map(Some),
+            None => Ok(self.take(Want::all(1), None)?.first()),
+        }
+    }
+
+    /// Takes up to `most` of the messages that are there now.
+    #[cfg(feature = "tokio")]
+    pub(super) fn try_take_many(&mut self, most: u64) -> Result<Runs, RecvError> {
+        self.take(Want::all(most), None)
     }
 
     fn pull_until(&mut self, size: usize, deadline: Option<Deadline>) -> Result<Batch<'_, T>, RecvError> {

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod ends;
+mod lookout;
 mod multi_receiver;
 mod multi_sender;
 mod recover;
@@ -29,6 +30,7 @@ mod single_receiver;
 mod single_sender;
 
 pub use ends::{ReceiveEnd, SendEnd};
+pub use lookout::{Lookout, Outlook};
 pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
 pub use recover::{recover, recover_word};

@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct MultiReceiver {
     owner: u16,
     /// Everything that came back up to this epoch has been looked at.
-    seen_epoch: Option<u64>,
+    pub(super) seen_epoch: Option<u64>,
     scan: Option<Scan>,
     freed: bool,
     redelivered: u64,

@@ -12,9 +12,9 @@ use crate::sync::Ordering;
 pub struct MultiSender {
     owner: u16,
     /// A full ring gives up its oldest message.
-    overwrite: bool,
+    pub(super) overwrite: bool,
     /// Free space is known from a single receiver's `head`, not from the words.
-    free_by_head: bool,
+    pub(super) free_by_head: bool,
     overwritten: u64,
 }
 

@@ -15,9 +15,9 @@ pub struct SingleReceiver {
     /// Everything below it is free. The shared head is its copy.
     head: u64,
     /// The position to deliver next; at least `head`.
-    next: u64,
+    pub(super) next: u64,
     /// Messages came back: deliver again from head, once nothing is held.
-    rewind: bool,
+    pub(super) rewind: bool,
     freed: bool,
     redelivered: u64,
 }

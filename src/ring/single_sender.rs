@@ -9,11 +9,11 @@ use crate::sync::Ordering;
 /// The private state of the only sender.
 #[derive(Debug)]
 pub struct SingleSender {
-    tail: u64,
+    pub(super) tail: u64,
     /// The last head seen; the true one is never lower.
     head: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
-    free_by_head: bool,
+    pub(super) free_by_head: bool,
 }
 
 impl SingleSender {
