@@ -117,6 +117,11 @@ impl Bench {
         })
     }
 
+    /// Which ends it has.
+    pub fn ends(&self) -> Ends {
+        self.ends
+    }
+
     /// A sender with this endpoint number.
     pub fn sender(self: &Arc<Self>, number: u16) -> Sender {
         let free_by_head = self.ends.single_receiver && !self.ends.overwrite;
