@@ -5,6 +5,7 @@
 compile_error!("ringpost-crash reads the registers and instructions of x86-64");
 
 mod account;
+mod fail;
 mod findings;
 mod marker;
 mod message;
@@ -44,9 +45,14 @@ struct Cli {
 enum Command {
     /// Look at what a death after each instruction leaves
     Step(step::StepArgs),
+    /// Make each system call fail in each plausible way
+    Fail(fail::FailArgs),
     /// The process that is stepped through
     #[command(hide = true)]
     Play { name: String, operation: Operation, ends: Pair },
+    /// The process whose system calls fail
+    #[command(hide = true)]
+    Attempt { name: String, attempt: fail::Attempt, ends: Pair },
 }
 
 fn main() -> ExitCode {
@@ -56,6 +62,11 @@ fn main() -> ExitCode {
             watchdog::start();
             step::run(args)
         }
+        Command::Fail(args) => {
+            watchdog::start();
+            fail::run(args)
+        }
+        Command::Attempt { name, attempt, ends } => fail::attempt(name, *attempt, *ends).map(|()| Vec::new()),
         Command::Play { name, operation, ends } => scene::play(name, *operation, *ends).map(|()| Vec::new()),
     };
     match tables {

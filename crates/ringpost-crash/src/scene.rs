@@ -84,7 +84,7 @@ pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
 }
 
 /// Sends and releases all before the scene, and sends what waits in it.
-fn fill(queue: &Queue, scene: Scene) -> Result<()> {
+pub fn fill(queue: &Queue, scene: Scene) -> Result<()> {
     let mut tx = queue.sender()?;
     let mut rx = queue.receiver()?;
     for number in 0..scene.first {
@@ -98,7 +98,7 @@ fn fill(queue: &Queue, scene: Scene) -> Result<()> {
 }
 
 /// Takes what the scene says is held.
-fn hold(rx: &mut Receiver, scene: Scene, seen: bool) -> Result<Batch<'_>> {
+pub fn hold(rx: &mut Receiver, scene: Scene, seen: bool) -> Result<Batch<'_>> {
     let batch = rx.try_pull(scene.held as usize)?;
     if batch.len() as u64 != scene.held {
         return Err(format!("{} messages are there, not {}", batch.len(), scene.held).into());
