@@ -226,3 +226,65 @@ fn count_places<T>(what: &str, ends: Ends, mut join: impl FnMut() -> Result<T, J
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{Operation, Pair, expected};
+    use crate::scene::fill;
+    use crate::segment::OwnName;
+
+    const OPERATION: Operation = Operation::Open;
+    const ENDS: Pair = Pair::ManyMany;
+
+    /// A queue with two messages, as bytes, and what must be in it.
+    fn sound(name: &OwnName) -> (Vec<u8>, Account) {
+        let queue = Queue::create(name, OPERATION.options(ENDS)).unwrap();
+        fill(&queue, OPERATION.scene(ENDS)).unwrap();
+        let bytes = std::fs::read(name.path()).unwrap();
+        (bytes, Account { messages: expected(OPERATION, ENDS, true), there: Must::Be })
+    }
+
+    fn found(name: &OwnName, bytes: &[u8], account: &Account) -> Vec<Wrong> {
+        name.write(bytes).unwrap();
+        let findings = examine(name, account, First::Sender);
+        Wrong::ALL.into_iter().filter(|wrong| findings.has(*wrong)).collect()
+    }
+
+    #[test]
+    fn nothing_is_wrong_with_a_sound_queue() {
+        let name = OwnName::new("account.sound");
+        let (bytes, account) = sound(&name);
+        assert_eq!(found(&name, &bytes, &account), []);
+        let account = Account { there: Must::Maybe, ..account };
+        name.clear();
+        assert!(!Wrong::ALL.into_iter().any(|wrong| examine(&name, &account, First::Receiver).has(wrong)));
+    }
+
+    #[test]
+    fn each_kind_of_wrong_is_noticed() {
+        let name = OwnName::new("account.wrong");
+        let (bytes, account) = sound(&name);
+        let with = |change: fn(&mut Vec<Expected>)| {
+            let mut messages = account.messages.clone();
+            change(&mut messages);
+            Account { messages, there: Must::Be }
+        };
+        let one_more = with(|all| all.push(Expected { number: 1000, ..all[0] }));
+        assert_eq!(found(&name, &bytes, &one_more), [Wrong::Lost]);
+        let one_less = with(|all| all.truncate(all.len() - 1));
+        assert_eq!(found(&name, &bytes, &one_less), [Wrong::Doubled]);
+        let again = with(|all| all[0].redelivered = Must::Be);
+        assert_eq!(found(&name, &bytes, &again), [Wrong::Doubled]);
+        let never = Account { there: Must::NotBe, ..with(|_| {}) };
+        assert_eq!(found(&name, &bytes, &never), [Wrong::Leaked]);
+        // The payload of the message in slot 0, which is the second.
+        let mut torn = bytes.clone();
+        torn[3 * 4096 + 16 + 20] ^= 1;
+        assert_eq!(found(&name, &torn, &account), [Wrong::Lost, Wrong::Torn]);
+        let mut scribbled = bytes.clone();
+        scribbled[3 * 4096..3 * 4096 + 8].fill(0xff);
+        assert!(found(&name, &scribbled, &account).contains(&Wrong::Stuck));
+        assert_eq!(found(&name, &bytes[..bytes.len() - 4096], &account), [Wrong::Stuck]);
+    }
+}

@@ -58,14 +58,8 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let tables = match &cli.command {
-        Command::Step(args) => {
-            watchdog::start();
-            step::run(args)
-        }
-        Command::Fail(args) => {
-            watchdog::start();
-            fail::run(args)
-        }
+        Command::Step(args) => start().and_then(|()| step::run(args)),
+        Command::Fail(args) => start().and_then(|()| fail::run(args)),
         Command::Attempt { name, attempt, ends } => fail::attempt(name, *attempt, *ends).map(|()| Vec::new()),
         Command::Play { name, operation, ends } => scene::play(name, *operation, *ends).map(|()| Vec::new()),
     };
@@ -76,6 +70,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn start() -> Result<()> {
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build: it steps through other instructions than users run, and many more of them");
+    }
+    watchdog::start();
+    segment::clear_stale()
 }
 
 fn report(tables: &[Table], json: bool) -> ExitCode {

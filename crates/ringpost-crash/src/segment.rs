@@ -3,16 +3,32 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Result;
 
 /// Where segments are, and how their files begin (docs/FORMAT.md).
 const DIRECTORY: &str = "/dev/shm";
 const PREFIX: &str = "ringpost.q.";
+/// How the names of this program begin.
+const OWN_PREFIX: &str = "crash.";
 const TEMPORARY_PREFIX: &str = ".ringpost.tmp.";
 /// The event words, whose lowest bit says that somebody sleeps (docs/FORMAT.md: control block).
 const EVENT_WORDS: [u64; 2] = [4096 + 416, 4096 + 424];
+
+/// Removes what others of this program left that were ended in the middle.
+pub fn clear_stale() -> Result<()> {
+    for entry in fs::read_dir(DIRECTORY)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let pid = name.strip_prefix(PREFIX).and_then(|name| name.strip_prefix(OWN_PREFIX)?.split('.').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // It may be another user's.
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
 
 /// A name of ours. What has it, and what is marked with it, is unlinked when this is dropped.
 pub struct OwnName(String);
@@ -20,7 +36,7 @@ pub struct OwnName(String);
 impl OwnName {
     /// The name with `tag` in it.
     pub fn new(tag: &str) -> Self {
-        Self(format!("crash.{}.{tag}", std::process::id()))
+        Self(format!("{OWN_PREFIX}{}.{tag}", std::process::id()))
     }
 
     /// The file that has the name, if one has.
