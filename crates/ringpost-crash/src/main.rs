@@ -50,6 +50,9 @@ enum Command {
     /// The process that is stepped through
     #[command(hide = true)]
     Play { name: String, operation: Operation, ends: Pair },
+    /// A process that dies with what it holds
+    #[command(hide = true)]
+    Die { name: String, ends: Pair },
     /// The process whose system calls fail
     #[command(hide = true)]
     Attempt { name: String, attempt: fail::Attempt, ends: Pair },
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Step(args) => start().and_then(|()| step::run(args)),
         Command::Fail(args) => start().and_then(|()| fail::run(args)),
         Command::Attempt { name, attempt, ends } => fail::attempt(name, *attempt, *ends).map(|()| Vec::new()),
+        Command::Die { name, ends } => scene::die(name, *ends).map(|()| Vec::new()),
         Command::Play { name, operation, ends } => scene::play(name, *operation, *ends).map(|()| Vec::new()),
     };
     match tables {

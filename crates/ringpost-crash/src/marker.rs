@@ -2,9 +2,11 @@
 
 use std::arch::asm;
 
-/// Stops for the tracer, with the address of [`finish`] in `rdi`. What follows is looked at.
+/// Has our parent trace us, and stops for it, with the address of [`finish`] in `rdi`. What follows is looked at.
 #[inline(never)]
 pub fn begin() {
+    // Without it the breakpoint ends us, which the parent notices.
+    let _ = nix::sys::ptrace::traceme();
     // SAFETY: a breakpoint, which changes nothing here; the tracer reads the register and lets us go on.
     unsafe { asm!("int3", in("rdi") finish as *const () as usize) };
 }

@@ -14,8 +14,12 @@ pub enum Operation {
     SendFull,
     /// Send when full, over the oldest message
     Overwrite,
+    /// Send into a queue that is full but for a slot that was given up
+    SendSkipped,
     /// Take one message
     Pull,
+    /// Take one message, behind a slot that was given up
+    PullSkipped,
     /// Release two messages
     Release,
     /// Release a message while an older one is still held
@@ -44,6 +48,8 @@ pub enum Operation {
     LeaveHolding,
     /// Join both ends after others died with a loan and with messages
     Recover,
+    /// Receive where others died meanwhile with a loan and with messages
+    Repair,
     /// Make a queue
     Create,
     /// Make a queue where files without a name cannot be had
@@ -122,6 +128,8 @@ pub struct Scene {
     pub waiting: u64,
     /// So many of those, from the first, a receiver holds.
     pub held: u64,
+    /// Whether a slot that was given up lies before them.
+    pub skipped: bool,
 }
 
 impl Scene {
@@ -144,7 +152,14 @@ impl Operation {
 
     /// The combinations of ends that make a difference to it.
     pub fn ends(self) -> &'static [Pair] {
-        if self.is_inside() { Pair::value_variants() } else { &[Pair::ManyMany] }
+        match self {
+            // A dead sender's claim must be in a living receiver's way.
+            Self::Repair | Self::PullSkipped => &[Pair::ManyOne, Pair::ManyMany],
+            // Elsewhere nothing is left of what was given up, or only the receiver passes it.
+            Self::SendSkipped => &[Pair::ManyMany],
+            _ if self.is_inside() => Pair::value_variants(),
+            _ => &[Pair::ManyMany],
+        }
     }
 
     /// Who makes the queue before it begins.
@@ -181,13 +196,17 @@ impl Operation {
         let capacity = if single { CAPACITY } else { MULTI_CAPACITY } as u64;
         let (waiting, held) = match self {
             Self::SendFull | Self::Overwrite => (capacity, 0),
+            Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
+            Self::Repair if ends == Pair::ManyOne => (0, 0),
+            Self::Repair => (2, 2),
             _ => (2, 0),
         };
         // One before the end of a lap, so that what follows wraps around.
-        Scene { first: capacity - 1, waiting, held }
+        let skipped = matches!(self, Self::SendSkipped | Self::PullSkipped);
+        Scene { first: capacity - 1, waiting, held, skipped }
     }
 }
 
@@ -229,16 +248,17 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         all.extend(own);
     };
     match operation {
-        Operation::Send | Operation::Commit | Operation::Overwrite => {
+        Operation::Send | Operation::SendSkipped | Operation::Commit | Operation::Overwrite => {
             sent(&mut all, 1, if finished { Must::Be } else { Must::Maybe });
         }
         Operation::SendBatch => sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
-        Operation::Pull => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
         Operation::PullBatch => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::Release | Operation::GiveBack | Operation::LeaveHolding => held(&mut all, 2, Must::Be),
         Operation::Recover | Operation::ReleaseLate => held(&mut all, 2, Must::Be),
+        Operation::Repair => held(&mut all, scene.held as usize, Must::Be),
         Operation::GiveBackUnseen => held(&mut all, 2, if finished { Must::NotBe } else { Must::Maybe }),
         _ => {}
     }

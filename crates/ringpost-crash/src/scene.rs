@@ -1,6 +1,10 @@
 //! The child: it prepares a queue, comes to the first marker, does one operation, and comes to the last.
 
-use ringpost::{Batch, Queue, Receiver, Sender};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, raise};
+use ringpost::{Batch, Ends, Queue, Receiver, Sender};
 
 use crate::Result;
 use crate::marker::{begin, finish};
@@ -13,7 +17,6 @@ use crate::segment::{OwnName, mark_sleepers};
 /// # Errors
 /// What the library reports, none of which should happen.
 pub fn play(name: &str, operation: Operation, ends: Pair) -> Result<()> {
-    nix::sys::ptrace::traceme()?;
     // Nothing here takes so long, even in steps. Should the tracer hang, we do not.
     nix::unistd::alarm::set(300);
     match operation {
@@ -59,9 +62,39 @@ pub fn play(name: &str, operation: Operation, ends: Pair) -> Result<()> {
             finish();
             let _ = (joined.0?, joined.1?);
         }
+        Operation::Repair => repair(&Queue::open(name)?, ends)?,
         _ => inside(&Queue::open(name)?, operation, operation.scene(ends))?,
     }
     Ok(())
+}
+
+/// One that is joined all the time meets what another has left that died.
+fn repair(queue: &Queue, ends: Pair) -> Result<()> {
+    fill(queue, Operation::Repair.scene(ends))?;
+    let early = if ends.receivers() == Ends::Single { None } else { Some(queue.sender()?) };
+    let mut rx = queue.receiver()?;
+    let died = Command::new("/proc/self/exe").args(["die", queue.name(), &ends.name()]).status()?;
+    if died.signal() != Some(Signal::SIGKILL as i32) {
+        return Err(format!("the other one ended with {died}").into());
+    }
+    mark_sleepers(queue.name())?;
+    begin();
+    let got = rx.try_recv();
+    finish();
+    got?;
+    drop(early);
+    Ok(())
+}
+
+/// Takes messages and a loan, and dies with them.
+pub fn die(name: &str, ends: Pair) -> Result<()> {
+    let queue = Queue::open(name)?;
+    let scene = Operation::Repair.scene(ends);
+    let mut rx = if scene.held > 0 { Some(queue.receiver()?) } else { None };
+    let _batch = rx.as_mut().map(|rx| hold(rx, scene, true)).transpose()?;
+    let mut tx = queue.sender()?;
+    let _loan = tx.loan(1)?;
+    Ok(raise(Signal::SIGKILL)?)
 }
 
 /// Leaves a queue as one is whose sender died with a loan, and whose receiver died with messages: the bytes of it.
@@ -90,6 +123,9 @@ pub fn fill(queue: &Queue, scene: Scene) -> Result<()> {
     for number in 0..scene.first {
         tx.try_send(&message::make(number))?;
         rx.try_recv()?.ok_or("a message that was sent is not there")?.release();
+    }
+    if scene.skipped {
+        drop(tx.loan(1)?);
     }
     for number in scene.first..scene.end() {
         tx.try_send(&message::make(number))?;
@@ -132,7 +168,9 @@ fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
             mark_sleepers(queue.name())?;
             match operation {
                 Operation::LeaveSender | Operation::LeaveReceiver => leave(operation, tx, rx),
-                Operation::Send | Operation::SendFull | Operation::Overwrite => send(operation, tx, scene)?,
+                Operation::Send | Operation::SendSkipped | Operation::SendFull | Operation::Overwrite => {
+                    send(operation, tx, scene)?
+                }
                 Operation::Commit | Operation::Abort => loan(operation, tx, scene)?,
                 Operation::SendBatch => send_batch(tx, scene)?,
                 _ => receive(operation, rx, scene)?,
@@ -186,8 +224,8 @@ fn send_batch(mut tx: Sender, scene: Scene) -> Result<()> {
 
 fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
     match operation {
-        Operation::Pull | Operation::PullBatch => {
-            let size = if operation == Operation::Pull { 1 } else { 2 };
+        Operation::Pull | Operation::PullSkipped | Operation::PullBatch => {
+            let size = if operation == Operation::PullBatch { 2 } else { 1 };
             begin();
             let batch = rx.try_pull(size);
             finish();

@@ -126,7 +126,6 @@ impl Attempt {
 /// # Errors
 /// The preparation failed, which nothing here disturbs.
 pub fn run(name: &str, attempt: Attempt, ends: Pair) -> Result<()> {
-    nix::sys::ptrace::traceme()?;
     nix::unistd::alarm::set(LIMIT);
     let before = descriptors()?;
     let action = prepare(name, attempt, ends)?;

@@ -69,7 +69,8 @@ fn next(mut random: u64) -> u64 {
 
 /// Whether there is room for others while the operation goes on. Not where they would do its work before it begins.
 fn may_have_members(seen: &Seen) -> bool {
-    seen.ends == Pair::ManyMany && seen.operation.is_inside() && seen.operation != Operation::Recover
+    let is_a_repair = matches!(seen.operation, Operation::Recover | Operation::Repair);
+    seen.ends == Pair::ManyMany && seen.operation.is_inside() && !is_a_repair
 }
 
 fn kill_at_system_calls(seen: &Seen, has_members: bool, row: &mut Row) -> Result<()> {
