@@ -50,8 +50,7 @@ impl Row {
         self.wrong.iter().all(|(_, count)| *count == 0)
     }
 
-    /// Tells on standard error what is wrong.
-    pub fn tell(&self) {
+    fn tell(&self) {
         let which: Vec<&str> = self.labels.iter().map(|(_, text)| text.as_str()).collect();
         for text in self.texts.iter().take(TOLD) {
             eprintln!("{}: {text}", which.join(" "));
@@ -78,6 +77,11 @@ impl Table {
     /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.rows.iter().all(Row::is_clean)
+    }
+
+    /// Tells on standard error what is wrong.
+    pub fn tell(&self) {
+        self.rows.iter().for_each(Row::tell);
     }
 
     /// Writes it with a last row of sums.

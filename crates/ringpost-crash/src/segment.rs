@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Result;
 
@@ -34,9 +35,11 @@ pub fn clear_stale() -> Result<()> {
 pub struct OwnName(String);
 
 impl OwnName {
-    /// The name with `tag` in it.
+    /// A name that nothing else has, with `tag` in it.
     pub fn new(tag: &str) -> Self {
-        Self(format!("{OWN_PREFIX}{}.{tag}", std::process::id()))
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{OWN_PREFIX}{}.{tag}.{number}", std::process::id()))
     }
 
     /// The file that has the name, if one has.

@@ -1,5 +1,6 @@
 //! The tool itself: it runs, finds nothing wrong with the library, and says what it did. (That it can find something is
 //! shown beside the checks.)
+#![cfg(target_arch = "x86_64")]
 
 use std::process::Command;
 

@@ -21,7 +21,7 @@ use crate::operation::{Operation, Pair};
 use crate::report::{Row, Table};
 use crate::segment::{OwnName, temporaries};
 use crate::traced::{Stop, Traced, opens_unnamed, refusal};
-use crate::{Result, scene, watchdog};
+use crate::{Result, scene, watchdog, workers};
 use errnos::Call;
 
 /// What is to be done.
@@ -74,20 +74,16 @@ pub fn run(args: &FailArgs) -> Result<Vec<Table>> {
     let queue = Queue::create(&bystander, Operation::Open.options(Pair::ManyMany))?;
     scene::fill(&queue, Operation::Open.scene(Pair::ManyMany))?;
     let before = std::fs::read(bystander.path())?;
-    let mut rows = Vec::new();
-    for attempt in Attempt::value_variants().iter().copied() {
-        if !args.attempts.is_empty() && !args.attempts.contains(&attempt) {
-            continue;
+    let attempts = Attempt::value_variants().iter().copied();
+    let is_wanted = |attempt: &Attempt| args.attempts.is_empty() || args.attempts.contains(attempt);
+    let cases = attempts.filter(is_wanted).flat_map(|attempt| attempt.ends().iter().map(move |ends| (attempt, *ends)));
+    let rows = workers::for_each(&cases.collect::<Vec<_>>(), |(attempt, ends)| {
+        let mut row = fail_each(*attempt, *ends, args)?;
+        if std::fs::read(bystander.path())? != before {
+            row.blame("others harmed", "another queue has changed".to_owned());
         }
-        for ends in attempt.ends() {
-            let mut row = fail_each(attempt, *ends, args)?;
-            if std::fs::read(bystander.path())? != before {
-                row.blame("others harmed", "another queue has changed".to_owned());
-            }
-            row.tell();
-            rows.push(row);
-        }
-    }
+        Ok(row)
+    })?;
     ringpost::remove(&bystander)?;
     Ok(vec![Table { title: "Every system call fails, in every plausible way, once and from then on", rows }])
 }

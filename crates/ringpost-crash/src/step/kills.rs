@@ -10,13 +10,11 @@ use super::walk::{Step, Watch, advance, walk};
 use super::{Seen, StepArgs, account, labels, leaked, prepare, wrong};
 use crate::account::{First, examine, examine_as};
 use crate::operation::{Operation, Pair};
-use crate::report::{Row, Table};
+use crate::report::Row;
 use crate::segment::{OwnName, mark_sleepers, temporaries};
 use crate::traced::{Stop, Traced, opens_unnamed, refusal};
 use crate::{Result, watchdog};
 
-/// Kills at samples when it has to be quick.
-const QUICK_KILLS: u64 = 50;
 /// What makers leave behind is cleared away when it is older than a minute.
 const OLD: Duration = Duration::from_secs(120);
 
@@ -29,35 +27,26 @@ enum Moment {
     SystemCall(u64),
 }
 
-/// Kills at samples and at system calls, of all operations that were stepped through.
-pub fn run(all: &[Seen], args: &StepArgs) -> Result<Table> {
-    let mut rows: Vec<Row> = Vec::new();
+/// Kills at so many samples, and at system calls, of an operation that was stepped through.
+pub fn run(seen: &Seen, samples: u64, args: &StepArgs) -> Result<Row> {
     let done = ["kills", "at instructions", "at system calls", "found by members"];
-    for seen in all {
-        rows.push(Row::new(labels(seen.operation, seen.ends), &done, &wrong()));
-    }
-    let samples = if args.quick { args.kills.min(QUICK_KILLS) } else { args.kills };
-    let mut random = args.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    for sample in 0..samples {
-        let at = (sample as usize * 7 + random as usize % 3) % all.len();
+    let mut row = Row::new(labels(seen.operation, seen.ends), &done, &wrong());
+    let mut random = (args.seed + seen.instructions).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..samples {
         random = next(random);
-        let moment = Moment::Instruction(random % (all[at].instructions + 1));
+        let moment = Moment::Instruction(random % (seen.instructions + 1));
         // Half of them with living members, who must find out for themselves.
-        let has_members = random & 1 << 40 != 0 && may_have_members(&all[at]);
-        kill(&all[at], moment, has_members, &mut rows[at])?;
-        rows[at].count("at instructions", 1);
+        let has_members = random & 1 << 40 != 0 && may_have_members(seen);
+        kill(seen, moment, has_members, &mut row)?;
+        row.count("at instructions", 1);
     }
-    for (seen, row) in all.iter().zip(&mut rows) {
-        if !args.quick || seen.ends == Pair::ManyMany {
-            kill_at_system_calls(seen, false, row)?;
-        }
-        if !args.quick && may_have_members(seen) {
-            kill_at_system_calls(seen, true, row)?;
-        }
-        row.tell();
+    if !args.quick || seen.ends == Pair::ManyMany {
+        kill_at_system_calls(seen, false, &mut row)?;
     }
-    rows.retain(|row| row.done[0].1 > 0);
-    Ok(Table { title: "Real kills, repaired with real locks", rows })
+    if !args.quick && may_have_members(seen) {
+        kill_at_system_calls(seen, true, &mut row)?;
+    }
+    Ok(row)
 }
 
 /// xorshift64.

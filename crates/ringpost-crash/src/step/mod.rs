@@ -18,7 +18,7 @@ use crate::operation::{Maker, Must, Operation, Pair, expected};
 use crate::report::{Row, Table};
 use crate::segment::OwnName;
 use crate::traced::Traced;
-use crate::{Result, scene, watchdog};
+use crate::{Result, scene, watchdog, workers};
 use walk::{Remains, Watch, walk};
 
 /// What is to be done.
@@ -30,13 +30,14 @@ pub struct StepArgs {
     /// Only these ends
     #[arg(long, value_enum, value_delimiter = ',')]
     ends: Vec<Pair>,
-    /// Real kills at sampled instructions, besides those at every system call
+    /// Real kills at sampled instructions, at least so many in all, besides those at every system call
     #[arg(long, default_value_t = 1000)]
     kills: u64,
     /// Where the samples begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// For the gate: with many ends only, second deaths after send and pull, real kills at system calls; 50 samples
+    /// For the gate: one sample of each operation; with many ends only, second deaths after send and pull, and real kills at
+    /// system calls
     #[arg(long)]
     quick: bool,
 }
@@ -52,21 +53,23 @@ struct Seen {
 
 /// Does it all.
 pub fn run(args: &StepArgs) -> Result<Vec<Table>> {
+    let cases = cases(args);
+    let samples = args.kills.div_ceil(cases.len().max(1) as u64);
+    let samples = if args.quick { samples.min(1) } else { samples };
+    let rows = workers::for_each(&cases, |(operation, ends)| {
+        let (seen, stepped) = step(*operation, *ends)?;
+        let doubled = if double::is_wanted(&seen, args.quick) { Some(double::step(&seen)?) } else { None };
+        let killed = kills::run(&seen, samples, args)?;
+        Ok((stepped, doubled, killed))
+    })?;
     let mut stepped = Table { title: "A death after every instruction", rows: Vec::new() };
     let mut doubled = Table { title: "A second death after every instruction of the repairer", rows: Vec::new() };
-    let mut all = Vec::new();
-    for (operation, ends) in cases(args) {
-        let (seen, row) = step(operation, ends)?;
-        row.tell();
-        stepped.rows.push(row);
-        if double::is_wanted(&seen, args.quick) {
-            let row = double::step(&seen)?;
-            row.tell();
-            doubled.rows.push(row);
-        }
-        all.push(seen);
+    let mut killed = Table { title: "Real kills, repaired with real locks", rows: Vec::new() };
+    for (step, double, kill) in rows {
+        stepped.rows.push(step);
+        doubled.rows.extend(double);
+        killed.rows.push(kill);
     }
-    let killed = kills::run(&all, args)?;
     Ok(vec![stepped, doubled, killed])
 }
 
