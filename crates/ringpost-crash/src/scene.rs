@@ -70,20 +70,26 @@ pub fn play(name: &str, operation: Operation, ends: Pair) -> Result<()> {
 
 /// One that is joined all the time meets what another has left that died.
 fn repair(queue: &Queue, ends: Pair) -> Result<()> {
-    fill(queue, Operation::Repair.scene(ends))?;
-    let early = if ends.receivers() == Ends::Single { None } else { Some(queue.sender()?) };
-    let mut rx = queue.receiver()?;
-    let died = Command::new("/proc/self/exe").args(["die", queue.name(), &ends.name()]).status()?;
-    if died.signal() != Some(Signal::SIGKILL as i32) {
-        return Err(format!("the other one ended with {died}").into());
-    }
-    mark_sleepers(queue.name())?;
+    let (early, mut rx) = survive(queue, ends)?;
     begin();
     let got = rx.try_recv();
     finish();
     got?;
     drop(early);
     Ok(())
+}
+
+/// Joins as a receiver, and as a sender if there may be many; then another process dies with what it holds.
+pub fn survive(queue: &Queue, ends: Pair) -> Result<(Option<Sender>, Receiver)> {
+    fill(queue, Operation::Repair.scene(ends))?;
+    let early = if ends.receivers() == Ends::Single { None } else { Some(queue.sender()?) };
+    let rx = queue.receiver()?;
+    let died = Command::new("/proc/self/exe").args(["die", queue.name(), &ends.name()]).status()?;
+    if died.signal() != Some(Signal::SIGKILL as i32) {
+        return Err(format!("the other one ended with {died}").into());
+    }
+    mark_sleepers(queue.name())?;
+    Ok((early, rx))
 }
 
 /// Takes messages and a loan, and dies with them.

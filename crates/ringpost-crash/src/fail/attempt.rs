@@ -14,7 +14,7 @@ use crate::account::Account;
 use crate::marker::{begin, finish};
 use crate::message;
 use crate::operation::{Must, Operation, Pair, Scene, expected};
-use crate::scene::{fill, hold};
+use crate::scene::{fill, hold, survive};
 use crate::segment::mark_sleepers;
 
 /// How long the waits last that end by their timeout.
@@ -43,6 +43,8 @@ pub enum Attempt {
     JoinReceiver,
     /// Join both ends after others died
     Recover,
+    /// Receive where others died meanwhile with a loan and with messages
+    Repair,
     /// Send and wake
     Send,
     /// Receive, release and wake
@@ -89,6 +91,7 @@ impl Attempt {
             Self::LeaveEphemeral => Operation::LeaveEphemeral,
             Self::LeaveHolding => Operation::LeaveHolding,
             Self::Recover => Operation::Recover,
+            Self::Repair => Operation::Repair,
             _ => Operation::Open,
         }
     }
@@ -114,6 +117,8 @@ impl Attempt {
         match self {
             Self::Send if succeeded => messages.extend(expected(Operation::Send, ends, true).pop()),
             Self::Receive => messages[0].there = if succeeded { Must::NotBe } else { Must::Be },
+            // Without the lock of the dead nobody can know that they are, and the next who looks finds them.
+            Self::Repair => messages[0].there = Must::Maybe,
             Self::PullTimeout => messages.clear(),
             _ => {}
         }
@@ -179,6 +184,10 @@ fn prepare(name: &str, attempt: Attempt, ends: Pair) -> Result<Action> {
         Attempt::Recover => {
             let queue = Queue::open(&name)?;
             Box::new(move || keep(queue.sender().and_then(|tx| Ok((tx, queue.receiver()?)))))
+        }
+        Attempt::Repair => {
+            let (tx, mut rx) = survive(&Queue::open(&name)?, ends)?;
+            Box::new(move || keep(rx.recv_timeout(6 * TIMEOUT).map(drop).map(|()| (tx, rx))))
         }
         _ => {
             let queue = Queue::open(&name)?;

@@ -197,7 +197,10 @@ fn run_failing(child: &mut Traced, failure: Option<Failure>, refuse_unnamed: boo
         calls.push(call);
         let fails = |failure: &Failure| {
             let at = calls.len() - 1;
-            at == failure.call || failure.lasts && at > failure.call && call.is_like(calls[failure.call])
+            let its_turn =
+                at == failure.call || failure.lasts && at > failure.call && call.is_like(calls[failure.call]);
+            // What others do in the directory may have led to another call here than the last time.
+            its_turn && call.errnos().contains(&failure.errno)
         };
         let failing = failure.filter(fails).map(|failure| failure.errno);
         let errno = failing.or(unnamed.then_some(libc::EOPNOTSUPP));
