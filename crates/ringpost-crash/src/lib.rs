@@ -89,7 +89,7 @@ fn start() -> Result<()> {
 fn report(tables: &[Table], json: bool) -> ExitCode {
     tables.iter().for_each(Table::tell);
     if json {
-        let all: Map<_, _> = tables.iter().map(|table| (table.title.to_owned(), table.json())).collect();
+        let all: Map<_, _> = tables.iter().map(|table| (table.key.to_owned(), table.json())).collect();
         println!("{:#}", Value::Object(all));
     } else {
         tables.iter().for_each(Table::print);

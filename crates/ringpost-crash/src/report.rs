@@ -67,6 +67,8 @@ impl Row {
 
 /// One table.
 pub struct Table {
+    /// Its name in JSON.
+    pub key: &'static str,
     /// What it is about.
     pub title: &'static str,
     /// Its rows, all of one kind.
@@ -112,9 +114,10 @@ impl Table {
 
     /// As JSON.
     pub fn json(&self) -> Value {
+        let key = |heading: &str| heading.replace([' ', '-'], "_");
         let row = |row: &Row| {
-            let labels = row.labels.iter().map(|(name, text)| ((*name).to_owned(), Value::from(text.as_str())));
-            let numbers = row.numbers().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
+            let labels = row.labels.iter().map(|(name, text)| (key(name), Value::from(text.as_str())));
+            let numbers = row.numbers().map(|(name, count)| (key(name), Value::from(*count)));
             Value::Object(labels.chain(numbers).collect::<Map<_, _>>())
         };
         Value::Array(self.rows.iter().map(row).collect())

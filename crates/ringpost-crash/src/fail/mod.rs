@@ -85,7 +85,11 @@ pub fn run(args: &FailArgs) -> Result<Vec<Table>> {
         Ok(row)
     })?;
     ringpost::remove(&bystander)?;
-    Ok(vec![Table { title: "Every system call fails, in every plausible way, once and from then on", rows }])
+    Ok(vec![Table {
+        key: "failures",
+        title: "Every system call fails, in every plausible way, once and from then on",
+        rows,
+    }])
 }
 
 fn fail_each(attempt: Attempt, ends: Pair, args: &FailArgs) -> Result<Row> {

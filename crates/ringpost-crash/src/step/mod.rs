@@ -62,9 +62,13 @@ pub fn run(args: &StepArgs) -> Result<Vec<Table>> {
         let killed = kills::run(&seen, samples, args)?;
         Ok((stepped, doubled, killed))
     })?;
-    let mut stepped = Table { title: "A death after every instruction", rows: Vec::new() };
-    let mut doubled = Table { title: "A second death after every instruction of the repairer", rows: Vec::new() };
-    let mut killed = Table { title: "Real kills, repaired with real locks", rows: Vec::new() };
+    let mut stepped = Table { key: "steps", title: "A death after every instruction", rows: Vec::new() };
+    let mut doubled = Table {
+        key: "second_deaths",
+        title: "A second death after every instruction of the repairer",
+        rows: Vec::new(),
+    };
+    let mut killed = Table { key: "kills", title: "Real kills, repaired with real locks", rows: Vec::new() };
     for (step, double, kill) in rows {
         stepped.rows.push(step);
         doubled.rows.extend(double);
