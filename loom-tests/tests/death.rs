@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use ringpost::ring::{MultiReceiver, MultiSender, SingleReceiver, SingleSender, recover};
+use ringpost::ring::{MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, recover};
 use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
 
 const SENDER: u16 = 1;
@@ -33,19 +33,34 @@ impl Life {
     }
 }
 
+/// Which way the dying go.
+#[derive(Clone, Copy)]
+enum Way {
+    /// That of one message at first sight.
+    Short,
+    /// That of any number.
+    Long,
+}
+
 /// One message from a sender that dies at `step`. Returns whether it is known to be committed.
-fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, died: &Note) -> bool {
+fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way: Way, died: &Note) -> bool {
     let done = Mortal::live(bench, step, |memory| {
-        if single {
-            let mut end = SingleSender::join(memory, free_by_head).expect("the words are sound");
-            let Ok(run) = end.claim(memory, 1) else { return false };
-            bench.write(run.first, 100);
-            end.commit(memory, run);
+        let mut end = if single {
+            SendEnd::Single(SingleSender::join(memory, free_by_head).expect("the words are sound"))
         } else {
-            let mut end = MultiSender::new(SENDER, false, free_by_head);
-            let Ok(run) = end.claim(memory, 1) else { return false };
-            bench.write(run.first, 100);
-            end.commit(memory, run);
+            SendEnd::Multi(MultiSender::new(SENDER, false, free_by_head))
+        };
+        match way {
+            Way::Short => {
+                let Some(position) = end.claim_one(memory) else { return false };
+                bench.write(position, 100);
+                end.commit_one(memory, position);
+            }
+            Way::Long => {
+                let Ok(run) = end.claim(memory, 1) else { return false };
+                bench.write(run.first, 100);
+                end.commit(memory, run);
+            }
         }
         true
     });
@@ -54,19 +69,21 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, died
 }
 
 /// Takes, reads and releases one message, and dies at `step`. Returns what it read, and whether that was released.
-fn dying_receiver(bench: &Bench, step: u32, single: bool, died: &Note) -> (Option<u64>, bool) {
+fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note) -> (Option<u64>, bool) {
     let read = std::cell::Cell::new(None);
     let done = Mortal::live(bench, step, |memory| {
-        if single {
-            let mut end = SingleReceiver::join(memory).expect("the words are sound");
-            let Ok(run) = end.take(memory, 1) else { return };
-            read.set(Some(bench.read(run.first)));
-            end.release(memory, run);
+        let mut end = if single {
+            ReceiveEnd::Single(SingleReceiver::join(memory).expect("the words are sound"))
         } else {
-            let mut end = MultiReceiver::new(RECEIVER);
-            let Ok(run) = end.take(memory, 1) else { return };
+            ReceiveEnd::Multi(MultiReceiver::new(RECEIVER))
+        };
+        // One of many goes the short way only after it has looked for what came back.
+        if let Ok(run) = end.take(memory, 1) {
             read.set(Some(bench.read(run.first)));
             end.release(memory, run);
+        } else if let (Way::Short, Some(position)) = (way, end.take_one(memory)) {
+            read.set(Some(bench.read(position)));
+            end.release_one(memory, position);
         }
     });
     died.fetch_or(done.is_none(), Relaxed);
@@ -98,13 +115,17 @@ fn count(got: &[u64], message: u64) -> usize {
 
 /// A sender dies; another sender and a receiver go on, and the receiver recovers.
 fn sender_dies(single: bool, single_receiver: bool) {
+    [Way::Short, Way::Long].into_iter().for_each(|way| sender_dies_on(way, single, single_receiver));
+}
+
+fn sender_dies_on(way: Way, single: bool, single_receiver: bool) {
     at_every_step(|step, died| {
         explore(Some(2), move || {
             let bench = Bench::new(ends(single, single_receiver), 0);
             let life = Life::new();
             let (b, l) = (Arc::clone(&bench), Arc::clone(&life));
             let dying = thread::spawn(move || {
-                let done = dying_sender(&b, step, single, single_receiver, died);
+                let done = dying_sender(&b, step, single, single_receiver, way, died);
                 l.end();
                 done
             });
@@ -158,6 +179,10 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
+    [Way::Short, Way::Long].into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
+}
+
+fn receiver_dies_on(way: Way, single_sender: bool, single: bool) {
     at_every_step(|step, died| {
         explore(Some(2), move || {
             let bench = Bench::new(ends(single_sender, single), 0);
@@ -169,7 +194,7 @@ fn receiver_dies(single_sender: bool, single: bool) {
             });
             let (b, l) = (Arc::clone(&bench), Arc::clone(&life));
             let dying = thread::spawn(move || {
-                let end = dying_receiver(&b, step, single, died);
+                let end = dying_receiver(&b, step, single, way, died);
                 l.end();
                 end
             });
@@ -232,8 +257,8 @@ fn a_sender_and_a_receiver_die() {
             explore(Some(1), move || {
                 let bench = Bench::new(ends(false, false), 0);
                 let b = Arc::clone(&bench);
-                let sending = thread::spawn(move || dying_sender(&b, first, false, false, sender_died));
-                let (read, released) = dying_receiver(&bench, second, false, receiver_died);
+                let sending = thread::spawn(move || dying_sender(&b, first, false, false, Way::Short, sender_died));
+                let (read, released) = dying_receiver(&bench, second, false, Way::Short, receiver_died);
                 let committed = sending.join().expect("the dying sender panicked");
                 recover(&*bench, SENDER);
                 recover(&*bench, RECEIVER);
