@@ -35,7 +35,11 @@ pub use {
         CreateError, DescriptorError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, OutOfRange,
         RecvError, RemoveError, Role, SendBatchError, SendError,
     },
-    inspect::{Counters, EndpointStat, Listed, Stat, Summary, list, remove, remove_with},
+    inspect::{
+        Counters, Diagnosis, EndpointReport, EndpointStat, Holder, Holding, Inspector, Listed, Peek, PeekState, Peeked,
+        Reason, Stale, StaleRules, Stat, Stuck, Summary, Swept, Temporary, list, remove, remove_stale, remove_with,
+        temporaries,
+    },
     layout::geometry::{Ends, WhenFull},
     participant::Liveness,
     payload::Payload,

@@ -204,11 +204,12 @@ impl<T: ?Sized + Payload> Deref for Message<'_, T> {
 }
 
 impl<T: ?Sized + Payload> Drop for Message<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.receiver.give_back(self.run(), true);
         } else {
-            self.receiver.release(self.run());
+            self.receiver.release_one(self.position);
         }
     }
 }

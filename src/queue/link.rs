@@ -183,7 +183,8 @@ impl Link {
         self.wake_all();
     }
 
-    fn sweep(&mut self) -> bool {
+    /// Looks at everyone and repairs the dead. Returns whether there were any.
+    pub fn sweep(&mut self) -> bool {
         self.swept = Instant::now();
         let Some(file) = self.endpoint.file() else { return false };
         let found = sweep(&self.ring, file, self.endpoint.number());

@@ -2,14 +2,17 @@
 
 mod aim;
 mod batch;
+mod copies;
 mod descriptor;
 #[cfg(feature = "tokio")]
 mod future;
 mod link;
 mod loan;
+mod look;
 mod options;
 mod receiver;
 mod sender;
+mod settings;
 mod waitable;
 mod watch;
 

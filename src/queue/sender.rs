@@ -3,7 +3,6 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crossbeam_utils::CachePadded;
 
@@ -15,7 +14,7 @@ use crate::payload::{Payload, copy};
 use crate::ring::{AHEAD, Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::Segment;
 use crate::sync::Ordering;
-use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+use crate::wait::{Attempt, Deadline, Phase, until};
 
 /// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
 ///
@@ -74,15 +73,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
-        let limit = self.policy();
-        self.send_within(message, limit)
+        self.send_within(message, Self::policy)
     }
 
     /// Like [`send`](Self::send), but never waits: a full queue is [`SendError::Full`] (or is overwritten, if that is
     /// its policy).
     #[inline]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        self.send_within(message, Limit::Now)
+        self.send_within(message, |_| Limit::Now)
     }
 
     /// Like [`send`](Self::send), but waits for at most `timeout` in all, whatever the policy.
@@ -91,7 +89,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// [`SendError::TimedOut`] after `timeout` (monotonic clock), and the others of [`SendError`].
     #[inline]
     pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
-        self.send_within(message, Limit::Until(Deadline::after(timeout)))
+        self.send_within(message, |_| Limit::Until(Deadline::after(timeout)))
     }
 
     /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
@@ -130,37 +128,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.batch_within(messages.into_iter(), Limit::Until(Deadline::after(timeout)))
     }
 
-    /// Marks the queue closed: nothing more can be sent by anyone; receivers drain what is there and then learn it.
-    pub fn close(&self) {
-        super::close(self.link.ring.segment());
-    }
-
-    /// Messages that wait to be taken, at most the capacity: a snapshot.
-    pub fn size(&self) -> usize {
-        self.link.size() as usize
-    }
-
-    /// The most messages that the queue holds.
-    pub fn capacity(&self) -> usize {
-        self.capacity as usize
-    }
-
-    /// Bytes of the longest message.
-    pub fn max_len(&self) -> usize {
-        self.link.ring.max_len()
-    }
-
-    /// Ends every wait early with [`SendError::Interrupted`] while `flag` is set, as a signal handler might set it. Signals
-    /// alone do not end a wait.
-    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
-        self.link.interrupt = Some(flag);
-    }
-
-    /// How it waits when the queue is full. By default [`Wait::Balanced`].
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.link.wait = wait;
-    }
-
     /// What the queue's policy is.
     #[cfg(feature = "tokio")]
     pub(super) fn when_full(&self) -> WhenFull {
@@ -175,10 +142,26 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
+    /// The short way for one message; the clock is not read before it has failed.
     #[inline]
-    pub(super) fn send_within(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
+    pub(super) fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
         let bytes = message.as_bytes();
         self.check_len(bytes.len())?;
+        self.check_open()?;
+        if self.open.is_none()
+            && let Some(position) = self.end.claim_one(&self.link.ring)
+        {
+            self.account(Run { first: position, count: 1 });
+            self.write(position, bytes);
+            self.end.commit_one(&self.link.ring, position);
+            self.note_sent(1, bytes.len() as u64);
+            return Ok(());
+        }
+        self.send_slowly(bytes, limit(self))
+    }
+
+    #[cold]
+    fn send_slowly(&mut self, bytes: &[u8], limit: Limit) -> Result<(), SendError> {
         let run = self.claim(1, limit)?;
         self.write(run.first, bytes);
         self.publish(run, bytes.len() as u64);
@@ -351,10 +334,16 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
         self.end.commit(&self.link.ring, run);
+        self.note_sent(run.count, bytes);
+    }
+
+    /// Counts messages that have been made visible, and wakes receivers.
+    #[inline]
+    fn note_sent(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
-        count(&row.sent, run.count);
+        count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
-        self.link.wake_receivers(run.count);
+        self.link.wake_receivers(messages);
     }
 
     /// Gives up claimed slots.

@@ -124,32 +124,6 @@ pub struct InTheWay {
 /// How many slots a batch fetches ahead: enough to hide a miss behind the work on those before.
 pub const AHEAD: u64 = 8;
 
-/// What one cheap look from afar came to: for polling, between full tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// A full try may succeed.
-    Worthwhile,
-    /// The next message is being written.
-    BeingWritten,
-    /// There is nothing.
-    InVain,
-}
-
-impl Glance {
-    /// What the word says to one who waits for a message of `lap`.
-    #[inline]
-    fn at(word: Word, lap: u64) -> Self {
-        if word.is_ready(lap) {
-            return Self::Worthwhile;
-        }
-        match (word.lap_order(lap), word.state()) {
-            (LapOrder::Same, Some(State::Claim)) => Self::BeingWritten,
-            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => Self::InVain,
-            _ => Self::Worthwhile,
-        }
-    }
-}
-
 /// What one look at one slot came to.
 enum Step {
     /// It is ours now.

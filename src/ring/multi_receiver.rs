@@ -2,11 +2,10 @@
 //! before any other.
 
 use super::{
-    AHEAD, Blocked, Glance, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help,
-    read_cursor,
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The private state of one of many receivers.
 #[derive(Debug)]
@@ -58,24 +57,46 @@ impl MultiReceiver {
         }
     }
 
-    /// Whether a take is worthwhile.
+    /// Takes one message at first sight, if nothing may have come back: the short way, and a cheap look for polling.
     #[inline]
-    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
-        // Relaxed: only a hint; the take looks again.
-        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Relaxed)) {
-            return Glance::Worthwhile;
+    pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        // Acquire: scan, pairs with epoch.
+        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Acquire)) {
+            return None;
         }
+        let head = read_cursor(memory.head());
+        let ready = Word::ready(memory.lap(head));
+        // Relaxed: nothing is read before the exchange, which is the Acquire.
+        if memory.word(head).load(Ordering::Relaxed) != ready.bits() {
+            return None;
+        }
+        let mine = matches!(exchange(memory, head, ready, ready.taken_by(self.owner)), Step::Mine);
+        if mine {
+            help(memory.head(), head, head.wrapping_add(1));
+        }
+        mine.then_some(head)
+    }
+
+    /// The word to watch for the next message, and what it will be, as long as nobody else takes that.
+    #[inline]
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+        // Relaxed: only watched; the take looks again.
         let head = memory.head().load(Ordering::Relaxed);
-        let word = Word::from_bits(memory.word(head).load(Ordering::Relaxed));
-        Glance::at(word, memory.lap(head))
+        (memory.word(head), Word::ready(memory.lap(head)))
+    }
+
+    /// Frees the slot of a message that has been read.
+    #[inline]
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        let free = Word::free(memory.lap(position).wrapping_add(1));
+        // Release: release, pairs with claim.
+        memory.word(position).store(free.bits(), Ordering::Release);
     }
 
     /// Frees the slots of messages that have been read.
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
         for position in run.positions() {
-            let free = Word::free(memory.lap(position).wrapping_add(1));
-            // Release: release, pairs with claim.
-            memory.word(position).store(free.bits(), Ordering::Release);
+            self.release_one(memory, position);
         }
     }
 
@@ -206,6 +227,7 @@ fn catch_up<M: Memory>(memory: &M, head: u64) {
     advance(memory.head(), head, claimed_over.max(head.wrapping_add(1)));
 }
 
+#[inline]
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
     // Acquire: take, pairs with commit and give back: the payload is whole. Relaxed on failure: we look again.
     let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);

@@ -37,6 +37,23 @@ impl SingleSender {
         Ok(Self { tail, head, free_by_head })
     }
 
+    /// Finds one free slot at first sight: the short way. It is committed with [`commit_one`](Self::commit_one).
+    #[inline]
+    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let free = if self.free_by_head {
+            self.tail.wrapping_sub(self.head) < memory.capacity()
+        } else {
+            free_word(memory, self.tail) == Word::free(memory.lap(self.tail))
+        };
+        free.then_some(self.tail)
+    }
+
+    /// Makes the message at `position`, the one that was claimed, visible.
+    #[inline]
+    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.commit(memory, Run { first: position, count: 1 });
+    }
+
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
@@ -55,8 +72,6 @@ impl SingleSender {
         self.tail = run.end();
         // Release: advance, pairs with read cursor.
         memory.tail().store(self.tail, Ordering::Release);
-        // The next slot comes while this message is on its way.
-        memory.fetch_ahead(self.tail);
     }
 
     /// Whether a full ring is one, and not scribbled upon.
@@ -85,8 +100,7 @@ impl SingleSender {
         let mut count = 0;
         while count < want.min(memory.capacity()) {
             let position = self.tail.wrapping_add(count);
-            // Acquire: claim, pairs with release: the receiver's reads come before our writes.
-            let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+            let word = free_word(memory, position);
             if word != Word::free(memory.lap(position)) {
                 return if count > 0 { Ok(count) } else { Err(why_full(memory, position, word)) };
             }
@@ -94,6 +108,12 @@ impl SingleSender {
         }
         Ok(count)
     }
+}
+
+#[inline]
+fn free_word<M: Memory>(memory: &M, position: u64) -> Word {
+    // Acquire: claim, pairs with release: the receiver's reads come before our writes.
+    Word::from_bits(memory.word(position).load(Ordering::Acquire))
 }
 
 /// Whether a message at `position` was committed, read or not.

@@ -117,6 +117,26 @@ fn a_receiver_that_waits_gets_what_another_died_with() {
     });
 }
 
+/// A dead receiver's messages stand in nobody's way, and yet the end must not come before them.
+#[test]
+fn what_a_killed_receiver_held_comes_before_the_end() {
+    for patience in [Duration::ZERO, LONG] {
+        let (queue, name) = named("end", options(ALL_ENDS[3]));
+        let mut tx = queue.sender().unwrap();
+        send_numbers(&mut tx, 0..5);
+        let mut rx = queue.receiver().unwrap();
+        let mut child = Process::start(&format!("hold {} 5", &*name));
+        child.expect("0 1 2 3 4");
+        // So that it is not time to look for the dead anyway.
+        assert!(rx.pull(1, Duration::from_millis(60)).unwrap().is_empty());
+        queue.close();
+        drop(child.kill());
+        let batch = if patience.is_zero() { rx.try_pull(5) } else { rx.pull(5, patience) };
+        assert_eq!(batch.map(|batch| batch.iter().map(number).collect::<Vec<_>>()), Ok(vec![0, 1, 2, 3, 4]));
+        assert_eq!(rx.try_pull(1).unwrap_err(), ringpost::RecvError::Closed);
+    }
+}
+
 #[test]
 fn a_sender_that_waits_gets_the_room_of_a_dead_one() {
     let (queue, name) = named("room", options(ALL_ENDS[3]));

@@ -7,8 +7,11 @@ mod common;
 mod content;
 mod deaths;
 mod flow;
+mod looking;
+mod namespaces;
 mod run;
 mod signals;
+mod users;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.
 #[test]
@@ -21,6 +24,11 @@ fn child() {
             "loan" => deaths::loan(&role[1..]),
             "churn" => deaths::churn(&role[1..]),
             "idle" => deaths::idle(&role[1..]),
+            "hold-apart" => namespaces::hold_apart(&role[1..]),
+            "look-apart" => namespaces::look_apart(&role[1..]),
+            "own" => users::own(&role[1..]),
+            "share" => users::share(&role[1..]),
+            "intrude" => users::intrude(&role[1..]),
             other => panic!("no such role: {other}"),
         }
     }

@@ -29,15 +29,17 @@ pub struct Process {
 impl Process {
     /// Starts a child in `role`, a word and its parameters.
     pub fn start(role: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("our own program"))
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-            .env(ROLE, role)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a child process");
+        Self::start_with(role, |_| {}).expect("a child process")
+    }
+
+    /// Starts a child whose command `change` has changed: for another user, or in another namespace.
+    pub fn start_with(role: &str, change: impl FnOnce(&mut Command)) -> std::io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(ROLE, role);
+        change(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let mut child = command.spawn()?;
         let heard = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
-        Self { child, heard }
+        Ok(Self { child, heard })
     }
 
     /// Its process number.

@@ -81,7 +81,7 @@ impl<T: ?Sized + Payload> AsyncSender<T> {
 
     async fn send_by(&mut self, message: &T, deadline: Option<Instant>) -> Result<(), SendError> {
         loop {
-            match self.sender.send_within(message, Limit::NowAndAgain) {
+            match self.sender.send_within(message, |_| Limit::NowAndAgain) {
                 Err(SendError::Full { .. }) => self.wait(deadline).await?,
                 sent => return sent,
             }

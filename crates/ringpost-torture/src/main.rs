@@ -1,0 +1,84 @@
+//! Kills the processes that use a queue, over and over, and checks that nothing is lost, doubled or torn.
+
+mod account;
+mod args;
+mod latency;
+mod ledger;
+mod message;
+mod process;
+mod report;
+mod round;
+mod shared;
+mod worker;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use args::Args;
+use ledger::Ledger;
+use message::Random;
+use process::Nursery;
+use report::Report;
+use round::Plan;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Report, String> {
+    let nursery = Nursery::new(args.namespaces)?;
+    let mut report = Report::new(args);
+    torture(args, &nursery, &mut report)?;
+    let started = Instant::now();
+    for capacity in capacities(args) {
+        if args.latency > 0 {
+            report.latency(capacity, latency::measure(&nursery, capacity, args.latency, args.seed)?);
+        }
+    }
+    report.latency_s = started.elapsed().as_secs_f64();
+    print!("{}", if args.json { report.json() } else { report.text() });
+    Ok(report)
+}
+
+/// All rounds: each combination of ends and capacity in turn, until enough have been killed.
+fn torture(args: &Args, nursery: &Nursery, report: &mut Report) -> Result<(), String> {
+    let workers = (args.senders as usize, args.receivers as usize);
+    let ledgers = (0..round::places(workers)).map(|_| Ledger::new());
+    let ledgers = ledgers.collect::<nix::Result<Vec<_>>>().map_err(|errno| format!("mmap: {errno}"))?;
+    let plans: Vec<_> = capacities(args)
+        .into_iter()
+        .flat_map(|capacity| args.ends.combinations().into_iter().map(move |ends| (ends, capacity)))
+        .collect();
+    // Each combination has its turn, however few the kills.
+    let in_round = args.round.min(args.kills.div_ceil(plans.len() as u64));
+    let mut seeds = Random::new(args.seed);
+    let mut left = args.kills;
+    for (number, (ends, capacity)) in plans.iter().cycle().enumerate() {
+        if left == 0 || !report.is_clean() {
+            break;
+        }
+        let kills = in_round.min(left);
+        left -= kills;
+        let (max_len, pause_us, seed) = (args.max_len as usize, args.pause_us, seeds.next());
+        let plan = Plan { ends: *ends, capacity: *capacity, max_len, workers, kills, pause_us, seed };
+        let name = format!("torture.{}.{number}", std::process::id());
+        let started = Instant::now();
+        let outcome = round::run(plan, nursery, &name, &ledgers)?;
+        report.round(plan, outcome, started.elapsed());
+    }
+    Ok(())
+}
+
+fn capacities(args: &Args) -> Vec<usize> {
+    args.capacity.map_or_else(|| vec![64, 65_536], |capacity| vec![capacity])
+}
