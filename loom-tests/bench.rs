@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ringpost::layout::word::{LAP_BITS, Word};
 use ringpost::ring::{
     Blocked, Memory, MultiReceiver, MultiSender, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender,
@@ -31,25 +31,50 @@ pub struct Bench {
     delivered_to: AtomicU64,
     retry_epoch: AtomicU64,
     retry_settled: AtomicU64,
+    touched: Option<Touched>,
+}
+
+/// Makes loom look at both orders of any two accesses.
+///
+/// loom remembers only the last access to each atomic, and lets loads pass each other. So a load is forgotten when
+/// another thread has loaded the same word, too; and if that one then exchanges it, the executions in which the exchange
+/// comes before the first load are not tried. In a ring everyone loads before exchanging. Here every access stores to a
+/// word beside the real one first: those stores are each other's last accesses, nobody loads them, and being Relaxed they
+/// order nothing else. It costs far more executions, so only some models do it, or all with `RINGPOST_BOTH_ORDERS=1`.
+struct Touched {
+    words: Vec<AtomicU64>,
+    head: AtomicU64,
+    tail: AtomicU64,
+    retry_epoch: AtomicU64,
+}
+
+fn touch<'a>(touched: Option<&AtomicU64>, word: &'a AtomicU64) -> &'a AtomicU64 {
+    if let Some(touched) = touched {
+        touched.store(0, Relaxed);
+    }
+    word
 }
 
 impl Memory for Bench {
     fn word(&self, position: u64) -> &AtomicU64 {
-        &self.words[self.slot(position)]
+        let slot = self.slot(position);
+        touch(self.touched.as_ref().map(|touched| &touched.words[slot]), &self.words[slot])
     }
     fn head(&self) -> &AtomicU64 {
-        &self.head
+        touch(self.touched.as_ref().map(|touched| &touched.head), &self.head)
     }
     fn tail(&self) -> &AtomicU64 {
-        &self.tail
+        touch(self.touched.as_ref().map(|touched| &touched.tail), &self.tail)
     }
     fn delivered_to(&self) -> &AtomicU64 {
+        // One receiver's, which no other thread exchanges.
         &self.delivered_to
     }
     fn retry_epoch(&self) -> &AtomicU64 {
-        &self.retry_epoch
+        touch(self.touched.as_ref().map(|touched| &touched.retry_epoch), &self.retry_epoch)
     }
     fn retry_settled(&self) -> &AtomicU64 {
+        // A hint, and never exchanged.
         &self.retry_settled
     }
     fn shift(&self) -> u32 {
@@ -60,6 +85,15 @@ impl Memory for Bench {
 impl Bench {
     /// An empty ring of `1 << shift` slots whose lap wraps to zero after its first lap.
     pub fn new(ends: Ends, shift: u32) -> Arc<Self> {
+        Self::make(ends, shift, std::env::var_os("RINGPOST_BOTH_ORDERS").is_some())
+    }
+
+    /// The same, for a model that is small enough to look at both orders of any two accesses.
+    pub fn in_both_orders(ends: Ends, shift: u32) -> Arc<Self> {
+        Self::make(ends, shift, true)
+    }
+
+    fn make(ends: Ends, shift: u32, both_orders: bool) -> Arc<Self> {
         let capacity = 1_u64 << shift;
         let start = ((1_u64 << LAP_BITS) - 1) << shift;
         let lap = start >> shift;
@@ -74,7 +108,18 @@ impl Bench {
             delivered_to: AtomicU64::new(start),
             retry_epoch: AtomicU64::new(0),
             retry_settled: AtomicU64::new(0),
+            touched: both_orders.then(|| Touched {
+                words: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
+                head: AtomicU64::new(0),
+                tail: AtomicU64::new(0),
+                retry_epoch: AtomicU64::new(0),
+            }),
         })
+    }
+
+    /// Which ends it has.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 
     /// A sender with this endpoint number.

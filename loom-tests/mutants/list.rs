@@ -86,8 +86,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "single sender: head Relaxed",
         SS,
-        "self.head = memory.head().load(Ordering::Acquire)",
-        "self.head = memory.head().load(Ordering::Relaxed)",
+        "let head = memory.head().load(Ordering::Acquire);\n        let used",
+        "let head = memory.head().load(Ordering::Relaxed);\n        let used",
     ),
     kill(
         "single sender: free word Relaxed",

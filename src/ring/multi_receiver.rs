@@ -46,8 +46,12 @@ impl MultiReceiver {
             let head = read_cursor(memory.head());
             match self.take_at(memory, head) {
                 Ok(Step::Mine) => return Ok(self.take_more(memory, head, want.min(memory.capacity()))),
-                Ok(Step::Passed) => help(memory.head(), head, head.wrapping_add(1)),
-                Ok(Step::LeftBehind) => catch_up(memory, head),
+                Ok(Step::Passed) => {
+                    let next = head.wrapping_add(1);
+                    patience.step(head, next)?;
+                    help(memory.head(), head, next);
+                }
+                Ok(Step::LeftBehind) => catch_up(memory, head, &mut patience)?,
                 Ok(Step::Again) => {}
                 // A head that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.head()) != head => {}
@@ -222,9 +226,12 @@ impl MultiReceiver {
 /// Senders that overwrite leave head behind, by any number of laps. What lies a whole ring below tail has been claimed over,
 /// so head may go there at once.
 #[cold]
-fn catch_up<M: Memory>(memory: &M, head: u64) {
+fn catch_up<M: Memory>(memory: &M, head: u64, patience: &mut Patience) -> Result<(), Blocked> {
     let claimed_over = read_cursor(memory.tail()).saturating_sub(memory.capacity());
-    advance(memory.head(), head, claimed_over.max(head.wrapping_add(1)));
+    let next = claimed_over.max(head.wrapping_add(1));
+    patience.step(head, next)?;
+    advance(memory.head(), head, next);
+    Ok(())
 }
 
 #[inline]

@@ -50,7 +50,11 @@ impl MultiSender {
             let tail = read_cursor(memory.tail());
             match self.claim_at(memory, tail) {
                 Ok(Step::Mine) => return Ok(self.claim_more(memory, tail, want.min(memory.capacity()))),
-                Ok(Step::Passed | Step::LeftBehind) => help(memory.tail(), tail, tail.wrapping_add(1)),
+                Ok(Step::Passed | Step::LeftBehind) => {
+                    let next = tail.wrapping_add(1);
+                    patience.step(tail, next)?;
+                    help(memory.tail(), tail, next);
+                }
                 Ok(Step::Again) => {}
                 // A tail that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.tail()) != tail => {}

@@ -87,11 +87,13 @@ impl SingleSender {
             return Ok(want);
         }
         // Acquire: claim, pairs with release: the receiver's reads come before our writes.
-        self.head = memory.head().load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(self.head);
+        let head = memory.head().load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(head);
         if used > capacity {
-            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, self.head)));
+            // Not to be remembered: the short way above would take it for room.
+            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
         }
+        self.head = head;
         if used == capacity { Err(Blocked::Wait(None)) } else { Ok(want.min(capacity - used)) }
     }
 
