@@ -2,6 +2,7 @@
 
 mod aim;
 mod batch;
+mod copies;
 mod descriptor;
 #[cfg(feature = "tokio")]
 mod future;
@@ -11,6 +12,7 @@ mod look;
 mod options;
 mod receiver;
 mod sender;
+mod settings;
 mod waitable;
 mod watch;
 

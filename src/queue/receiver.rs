@@ -4,7 +4,6 @@ use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crossbeam_utils::CachePadded;
 
@@ -139,38 +138,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(position.map(|position| Message::new(self, position)))
     }
 
-    /// Whether to report [`RecvError::SendersGone`] when the queue is empty, senders had joined, and none is left. By
-    /// default a receiver waits for the next one.
-    pub fn until_senders_leave(&mut self, yes: bool) {
-        self.until_senders_leave = yes;
-    }
-
-    /// Ends every wait early while `flag` is set, as a signal handler might set it: [`pull`](Self::pull) returns what is
-    /// there, [`recv`](Self::recv) is [`RecvError::Interrupted`]. Signals alone do not end a wait.
-    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
-        self.link.interrupt = Some(flag);
-    }
-
-    /// How it waits when the queue is empty. By default [`Wait::Balanced`].
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.link.wait = wait;
-    }
-
-    /// Messages that wait to be taken, at most the capacity: a snapshot.
-    pub fn size(&self) -> usize {
-        self.link.size() as usize
-    }
-
-    /// The most messages that the queue holds.
-    pub fn capacity(&self) -> usize {
-        self.link.ring.capacity() as usize
-    }
-
-    /// Bytes of the longest message.
-    pub fn max_len(&self) -> usize {
-        self.link.ring.max_len()
-    }
-
     /// Takes one message if there is one now: its position.
     #[inline]
     pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
@@ -178,7 +145,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return Err(RecvError::Forked);
         }
         match self.end.get_mut().take_one(&self.link.ring) {
-            Some(position) => self.accept_one(position).map(Some),
+            Some(position) => Ok(Some(self.accept_one(position)?)),
             None => Ok(self.take(Want::all(1), None)?.first()),
         }
     }
@@ -465,35 +432,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
         // correct processes leave it alone until it is released, which nobody does while this borrow lasts.
         let bytes = unsafe { &*slot };
         T::ref_from_bytes(bytes).expect("slots have the size and alignment of their queue's messages")
-    }
-}
-
-impl Receiver {
-    /// Waits for the next message and copies it out, for bytes that the sending side might change while they are read.
-    /// The buffer is cleared first, and keeps its room.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv).
-    pub fn recv_copy(&mut self, buffer: &mut Vec<u8>) -> Result<(), RecvError> {
-        let message = self.recv()?;
-        buffer.clear();
-        buffer.extend_from_slice(&message);
-        Ok(())
-    }
-
-    /// Copies of the messages, one after another, until the queue is closed and drained.
-    pub fn iter(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        core::iter::from_fn(|| self.recv().ok().map(|message| message.to_vec()))
-    }
-}
-
-impl<T: Payload> Receiver<T> {
-    /// Copies of the messages, one after another, until the queue is closed and drained.
-    pub fn iter(&mut self) -> impl Iterator<Item = T> + '_ {
-        core::iter::from_fn(|| {
-            let message = self.recv().ok()?;
-            Some(T::read_from_bytes(message.as_bytes()).expect("a message has the size of its type"))
-        })
     }
 }
 

@@ -3,7 +3,6 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crossbeam_utils::CachePadded;
 
@@ -15,7 +14,7 @@ use crate::payload::{Payload, copy};
 use crate::ring::{AHEAD, Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::Segment;
 use crate::sync::Ordering;
-use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+use crate::wait::{Attempt, Deadline, Phase, until};
 
 /// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
 ///
@@ -127,37 +126,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         T: 'm,
     {
         self.batch_within(messages.into_iter(), Limit::Until(Deadline::after(timeout)))
-    }
-
-    /// Marks the queue closed: nothing more can be sent by anyone; receivers drain what is there and then learn it.
-    pub fn close(&self) {
-        super::close(self.link.ring.segment());
-    }
-
-    /// Messages that wait to be taken, at most the capacity: a snapshot.
-    pub fn size(&self) -> usize {
-        self.link.size() as usize
-    }
-
-    /// The most messages that the queue holds.
-    pub fn capacity(&self) -> usize {
-        self.capacity as usize
-    }
-
-    /// Bytes of the longest message.
-    pub fn max_len(&self) -> usize {
-        self.link.ring.max_len()
-    }
-
-    /// Ends every wait early with [`SendError::Interrupted`] while `flag` is set, as a signal handler might set it. Signals
-    /// alone do not end a wait.
-    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
-        self.link.interrupt = Some(flag);
-    }
-
-    /// How it waits when the queue is full. By default [`Wait::Balanced`].
-    pub fn set_wait(&mut self, wait: Wait) {
-        self.link.wait = wait;
     }
 
     /// What the queue's policy is.

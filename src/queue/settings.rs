@@ -1,0 +1,77 @@
+//! What an end is asked for besides messages, and how it is told to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::{Receiver, Sender};
+use crate::payload::Payload;
+use crate::ring::Memory;
+use crate::wait::Wait;
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// Whether to report [`RecvError::SendersGone`](crate::RecvError::SendersGone) when the queue is empty, senders had
+    /// joined, and none is left. By default a receiver waits for the next one.
+    pub fn until_senders_leave(&mut self, yes: bool) {
+        self.until_senders_leave = yes;
+    }
+
+    /// Ends every wait early while `flag` is set, as a signal handler might set it: [`pull`](Self::pull) returns what is
+    /// there, [`recv`](Self::recv) is [`RecvError::Interrupted`](crate::RecvError::Interrupted). Signals alone do not end
+    /// a wait.
+    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
+        self.link.interrupt = Some(flag);
+    }
+
+    /// How it waits when the queue is empty. By default [`Wait::Balanced`].
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.link.wait = wait;
+    }
+
+    /// Messages that wait to be taken, at most the capacity: a snapshot.
+    pub fn size(&self) -> usize {
+        self.link.size() as usize
+    }
+
+    /// The most messages that the queue holds.
+    pub fn capacity(&self) -> usize {
+        self.link.ring.capacity() as usize
+    }
+
+    /// Bytes of the longest message.
+    pub fn max_len(&self) -> usize {
+        self.link.ring.max_len()
+    }
+}
+
+impl<T: ?Sized + Payload> Sender<T> {
+    /// Marks the queue closed: nothing more can be sent by anyone; receivers drain what is there and then learn it.
+    pub fn close(&self) {
+        super::close(self.link.ring.segment());
+    }
+
+    /// Messages that wait to be taken, at most the capacity: a snapshot.
+    pub fn size(&self) -> usize {
+        self.link.size() as usize
+    }
+
+    /// The most messages that the queue holds.
+    pub fn capacity(&self) -> usize {
+        self.link.ring.capacity() as usize
+    }
+
+    /// Bytes of the longest message.
+    pub fn max_len(&self) -> usize {
+        self.link.ring.max_len()
+    }
+
+    /// Ends every wait early with [`SendError::Interrupted`](crate::SendError::Interrupted) while `flag` is set, as a
+    /// signal handler might set it. Signals alone do not end a wait.
+    pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
+        self.link.interrupt = Some(flag);
+    }
+
+    /// How it waits when the queue is full. By default [`Wait::Balanced`].
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.link.wait = wait;
+    }
+}
