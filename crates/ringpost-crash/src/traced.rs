@@ -53,6 +53,9 @@ impl Traced {
         let mut traced = Self { child, pid, finish: 0, system_calls: HashMap::new() };
         match traced.wait()? {
             Stop::Signal(Signal::SIGTRAP) => {}
+            Stop::Gone(status) if status == 128 + Signal::SIGTRAP as i32 => {
+                return Err("a child could not be traced: something here forbids ptrace(2)".into());
+            }
             other => return Err(format!("{args:?} did not come to its marker: {other:?}").into()),
         }
         ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL | ptrace::Options::PTRACE_O_TRACESYSGOOD)?;

@@ -31,7 +31,7 @@ enum Moment {
 pub fn run(seen: &Seen, samples: u64, args: &StepArgs) -> Result<Row> {
     let done = ["kills", "at instructions", "at system calls", "found by members"];
     let mut row = Row::new(labels(seen.operation, seen.ends), &done, &wrong());
-    let mut random = (args.seed + seen.instructions).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut random = args.seed.wrapping_add(seen.instructions).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     for _ in 0..samples {
         random = next(random);
         let moment = Moment::Instruction(random % (seen.instructions + 1));
