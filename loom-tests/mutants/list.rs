@@ -311,6 +311,32 @@ pub const MUTANTS: &[Mutant] = &[
         "Ok(Self { head, next: head,",
         "Ok(Self { head: delivered_to.max(head), next: delivered_to.max(head),",
     ),
+    // Taking over and leaving.
+    kill(
+        "a successor lowers the mark before it counts",
+        SR,
+        "count_delivery(memory, position);\n            note_delivered(memory, position);",
+        "note_delivered(memory, position);\n            count_delivery(memory, position);",
+    ),
+    kill(
+        "a successor lowers the mark at once",
+        SR,
+        "note_delivered(memory, position);\n        }\n        Ok(",
+        "note_delivered(memory, head);\n        }\n        Ok(",
+    ),
+    kill("a successor counts from the bottom up", SR, "count: seen }).positions().rev()", "count: seen }).positions()"),
+    kill(
+        "a repaired word does not move the epoch",
+        RECOVER,
+        "if total.returned > 0 {\n        // Release",
+        "if total.returned > 1 {\n        // Release",
+    ),
+    kill(
+        "who leaves does not lower the mark",
+        SR,
+        "            // Nothing above head has been seen, or its word counts it already.\n            note_delivered(memory, self.head);",
+        "",
+    ),
     // Waiting.
     kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),
     kill("the waker passes no barrier", EVENT, "    parking.light_barrier();\n", ""),
