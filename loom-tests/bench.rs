@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ringpost::layout::word::{LAP_BITS, Word};
 use ringpost::ring::{
     Blocked, Memory, MultiReceiver, MultiSender, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender,
@@ -31,25 +31,50 @@ pub struct Bench {
     delivered_to: AtomicU64,
     retry_epoch: AtomicU64,
     retry_settled: AtomicU64,
+    touched: Option<Touched>,
+}
+
+/// Makes loom look at both orders of any two accesses.
+///
+/// loom remembers only the last access to each atomic, and lets loads pass each other. So a load is forgotten when
+/// another thread has loaded the same word, too; and if that one then exchanges it, the executions in which the exchange
+/// comes before the first load are not tried. In a ring everyone loads before exchanging. Here every access stores to a
+/// word beside the real one first: those stores are each other's last accesses, nobody loads them, and being Relaxed they
+/// order nothing else. It costs far more executions, so only some models do it, or all with `RINGPOST_BOTH_ORDERS=1`.
+struct Touched {
+    words: Vec<AtomicU64>,
+    head: AtomicU64,
+    tail: AtomicU64,
+    retry_epoch: AtomicU64,
+}
+
+fn touch<'a>(touched: Option<&AtomicU64>, word: &'a AtomicU64) -> &'a AtomicU64 {
+    if let Some(touched) = touched {
+        touched.store(0, Relaxed);
+    }
+    word
 }
 
 impl Memory for Bench {
     fn word(&self, position: u64) -> &AtomicU64 {
-        &self.words[self.slot(position)]
+        let slot = self.slot(position);
+        touch(self.touched.as_ref().map(|touched| &touched.words[slot]), &self.words[slot])
     }
     fn head(&self) -> &AtomicU64 {
-        &self.head
+        touch(self.touched.as_ref().map(|touched| &touched.head), &self.head)
     }
     fn tail(&self) -> &AtomicU64 {
-        &self.tail
+        touch(self.touched.as_ref().map(|touched| &touched.tail), &self.tail)
     }
     fn delivered_to(&self) -> &AtomicU64 {
+        // One receiver's, which no other thread exchanges.
         &self.delivered_to
     }
     fn retry_epoch(&self) -> &AtomicU64 {
-        &self.retry_epoch
+        touch(self.touched.as_ref().map(|touched| &touched.retry_epoch), &self.retry_epoch)
     }
     fn retry_settled(&self) -> &AtomicU64 {
+        // A hint, and never exchanged.
         &self.retry_settled
     }
     fn shift(&self) -> u32 {
@@ -60,6 +85,15 @@ impl Memory for Bench {
 impl Bench {
     /// An empty ring of `1 << shift` slots whose lap wraps to zero after its first lap.
     pub fn new(ends: Ends, shift: u32) -> Arc<Self> {
+        Self::make(ends, shift, std::env::var_os("RINGPOST_BOTH_ORDERS").is_some())
+    }
+
+    /// The same, for a model that is small enough to look at both orders of any two accesses.
+    pub fn in_both_orders(ends: Ends, shift: u32) -> Arc<Self> {
+        Self::make(ends, shift, true)
+    }
+
+    fn make(ends: Ends, shift: u32, both_orders: bool) -> Arc<Self> {
         let capacity = 1_u64 << shift;
         let start = ((1_u64 << LAP_BITS) - 1) << shift;
         let lap = start >> shift;
@@ -74,7 +108,18 @@ impl Bench {
             delivered_to: AtomicU64::new(start),
             retry_epoch: AtomicU64::new(0),
             retry_settled: AtomicU64::new(0),
+            touched: both_orders.then(|| Touched {
+                words: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
+                head: AtomicU64::new(0),
+                tail: AtomicU64::new(0),
+                retry_epoch: AtomicU64::new(0),
+            }),
         })
+    }
+
+    /// Which ends it has.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 
     /// A sender with this endpoint number.
@@ -128,6 +173,9 @@ pub struct Sender {
 impl Sender {
     /// Tries once to send up to `want` messages; returns how many went.
     pub fn send(&mut self, want: u64) -> u64 {
+        if want == 1 && self.next.is_multiple_of(2) && self.send_one() {
+            return 1;
+        }
         let Some(run) = self.claim(want) else { return 0 };
         for position in run.positions() {
             self.bench.write(position, u64::from(self.number) * 100 + self.next);
@@ -135,6 +183,16 @@ impl Sender {
         }
         self.end.commit(&*self.bench, run);
         run.count
+    }
+
+    /// The short way, for every second message that goes alone.
+    fn send_one(&mut self) -> bool {
+        let Some(position) = self.end.claim_one(&*self.bench) else { return false };
+        self.note_overwritten();
+        self.bench.write(position, u64::from(self.number) * 100 + self.next);
+        self.next += 1;
+        self.end.commit_one(&*self.bench, position);
+        true
     }
 
     /// Tries once to claim a slot and gives it up again, half written.
@@ -153,9 +211,7 @@ impl Sender {
     fn claim(&mut self, want: u64) -> Option<Run> {
         match self.end.claim(&*self.bench, want) {
             Ok(run) => {
-                let overwritten = self.end.take_overwritten();
-                assert!(self.bench.ends.overwrite || overwritten == 0, "a message was overwritten that nobody gave up");
-                self.overwritten += overwritten;
+                self.note_overwritten();
                 Some(run)
             }
             Err(Blocked::Wait(_)) => {
@@ -164,6 +220,14 @@ impl Sender {
             }
             Err(Blocked::Fault(fault)) => panic!("sender {}: {fault}", self.number),
         }
+    }
+}
+
+impl Sender {
+    fn note_overwritten(&mut self) {
+        let overwritten = self.end.take_overwritten();
+        assert!(self.bench.ends.overwrite || overwritten == 0, "a message was overwritten that nobody gave up");
+        self.overwritten += overwritten;
     }
 }
 
@@ -184,9 +248,20 @@ impl Receiver {
 
     /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
     pub fn pull(&mut self, want: u64) -> u64 {
+        if want == 1 && self.got.len().is_multiple_of(2) && self.pull_one() {
+            return 1;
+        }
         let Some(run) = self.take(want) else { return 0 };
         self.finish(run);
         run.count
+    }
+
+    /// The short way, for every second message that is taken alone.
+    fn pull_one(&mut self) -> bool {
+        let Some(position) = self.end.take_one(&*self.bench) else { return false };
+        self.got.push(self.bench.read(position));
+        self.end.release_one(&*self.bench, position);
+        true
     }
 
     /// Tries once to take messages, looks at them, and puts them back.

@@ -1,4 +1,4 @@
-//! What the kernel's futex does, for loom: the word is compared and the sleeper queued in one step.
+//! What the kernel's futex does, for loom: the words are compared and the sleeper queued in one step.
 
 use core::time::Duration;
 
@@ -6,7 +6,10 @@ use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::sync::{Condvar, Mutex};
 use ringpost::wait::Parking;
 
-/// One futex queue. Sleeps have no limit here, so a lost wake-up is a deadlock, which loom reports.
+/// All futex queues of a model. Sleeps have no limit here, so a lost wake-up is a deadlock, which loom reports.
+///
+/// A sleeper on several words stands in the queue of each. A wake-up takes it out of one; out of the others it takes
+/// itself, once it runs again, so that until then another waker counts it once more. The kernel does the same.
 #[derive(Default)]
 pub struct Kernel {
     state: Mutex<State>,
@@ -15,29 +18,52 @@ pub struct Kernel {
 
 #[derive(Default)]
 struct State {
-    asleep: u32,
-    /// Wake-ups handed out and not yet used.
-    woken: u32,
+    /// Who sleeps on which word, in order of coming.
+    queued: Vec<(u64, *const AtomicU32)>,
+    /// Those that have been woken and do not run yet.
+    woken: Vec<u64>,
+    next: u64,
+}
+
+// SAFETY: the addresses are compared and never followed.
+unsafe impl Send for State {}
+
+impl Kernel {
+    fn sleep(&self, words: &[(&AtomicU32, u32)]) {
+        let mut state = self.state.lock().expect("no thread panics with the lock");
+        if words.iter().any(|(word, expected)| word.load(Ordering::Relaxed) != *expected) {
+            return;
+        }
+        let sleeper = state.next;
+        state.next += 1;
+        state.queued.extend(words.iter().map(|(word, _)| (sleeper, core::ptr::from_ref(*word))));
+        while !state.woken.contains(&sleeper) {
+            state = self.wake.wait(state).expect("no thread panics with the lock");
+        }
+        state.woken.retain(|woken| *woken != sleeper);
+        state.queued.retain(|(queued, _)| *queued != sleeper);
+    }
 }
 
 impl Parking for Kernel {
     fn park(&self, word: &AtomicU32, expected: u32, _limit: Duration) {
-        let mut state = self.state.lock().expect("no thread panics with the lock");
-        if word.load(Ordering::Relaxed) != expected {
-            return;
-        }
-        state.asleep += 1;
-        while state.woken == 0 {
-            state = self.wake.wait(state).expect("no thread panics with the lock");
-        }
-        state.woken -= 1;
+        self.sleep(&[(word, expected)]);
     }
 
-    fn unpark(&self, _word: &AtomicU32, count: u32) -> u32 {
+    fn park_any(&self, words: &[(&AtomicU32, u32)], _limit: Duration) {
+        self.sleep(words);
+    }
+
+    fn unpark(&self, word: &AtomicU32, count: u32) -> u32 {
         let mut state = self.state.lock().expect("no thread panics with the lock");
-        let woken = count.min(state.asleep);
-        state.asleep -= woken;
-        state.woken += woken;
+        let mut woken = 0;
+        while woken < count
+            && let Some(at) = state.queued.iter().position(|(_, queued)| core::ptr::eq(*queued, word))
+        {
+            let (sleeper, _) = state.queued.remove(at);
+            state.woken.push(sleeper);
+            woken += 1;
+        }
         if woken > 0 {
             self.wake.notify_all();
         }

@@ -25,19 +25,25 @@ mod queue;
 mod segment;
 
 pub use error::Fault;
+#[cfg(all(not(loom), feature = "tokio"))]
+pub use queue::{AsyncReceiver, AsyncSender};
 #[cfg(not(loom))]
 pub use zerocopy;
 #[cfg(not(loom))]
 pub use {
     error::{
-        CreateError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, OutOfRange, RecvError, RemoveError,
-        Role, SendBatchError, SendError,
+        CreateError, DescriptorError, Error, InvalidName, JoinError, Mismatch, OpenError, OsError, OutOfRange,
+        RecvError, RemoveError, Role, SendBatchError, SendError,
     },
-    inspect::{Counters, EndpointStat, Listed, Stat, Summary, list, remove, remove_with},
+    inspect::{
+        Counters, Diagnosis, EndpointReport, EndpointStat, Holder, Holding, Inspector, Listed, Peek, PeekState, Peeked,
+        Reason, Stale, StaleRules, Stat, Stuck, Summary, Swept, Temporary, list, remove, remove_stale, remove_with,
+        temporaries,
+    },
     layout::geometry::{Ends, WhenFull},
     participant::Liveness,
     payload::Payload,
-    queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender},
+    queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender, Waitable, wait_any},
     segment::Accept,
     wait::Wait,
 };

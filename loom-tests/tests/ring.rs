@@ -11,40 +11,68 @@ const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
     Ends { single_sender, single_receiver, overwrite: false }
 }
 
-/// Runs each sender's and each receiver's script in a thread of its own (the first receiver's in this one), drains what
-/// is left, and balances the books.
-fn run(bench: &Arc<Bench>, senders: Vec<fn(&mut Sender)>, receivers: Vec<fn(&mut Receiver)>) {
-    let mut tally = Tally::default();
-    let sending = senders.into_iter().zip(1..).map(|(script, number)| {
-        let mut sender = bench.sender(number);
-        thread::spawn(move || {
-            script(&mut sender);
-            sender.done()
-        })
-    });
-    let sending: Vec<_> = sending.collect();
+/// Runs each sender's and each receiver's script in a thread of its own (one of them in this one), drains what is left, and
+/// balances the books. loom starts from the order in which the threads come and finds the others from that, but not all
+/// of them (see `Touched` on the bench); so each model is run with a receiver first and with a sender first.
+fn run(order: Order, bench: &Arc<Bench>, senders: Vec<fn(&mut Sender)>, receivers: Vec<fn(&mut Receiver)>) {
+    let mut sending: Vec<_> =
+        senders.into_iter().zip(1..).map(|(script, number)| Job(script, bench.sender(number))).collect();
     let mut receiving: Vec<_> =
-        receivers.into_iter().zip(11..).map(|(script, number)| (script, bench.receiver(number))).collect();
-    let (script, mut mine) = receiving.remove(0);
-    let others: Vec<_> = receiving
-        .into_iter()
-        .map(|(script, mut receiver)| {
-            thread::spawn(move || {
-                script(&mut receiver);
-                receiver.got
-            })
-        })
-        .collect();
-    script(&mut mine);
-    for thread in sending {
-        tally.sender(thread.join().expect("a sender panicked"));
+        receivers.into_iter().zip(11..).map(|(script, number)| Job(script, bench.receiver(number))).collect();
+    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    match order {
+        Order::ReceiversFirst => {
+            let mine = receiving.remove(0);
+            let (sending, receiving) = (spawn(sending), spawn(receiving));
+            receivers.push(mine.run());
+            senders.extend(join(sending));
+            receivers.extend(join(receiving));
+        }
+        Order::SendersFirst => {
+            let mine = sending.remove(0);
+            let (sending, receiving) = (spawn(sending), spawn(receiving));
+            senders.push(mine.run());
+            senders.extend(join(sending));
+            receivers.extend(join(receiving));
+        }
     }
-    for thread in others {
-        tally.receiver(thread.join().expect("a receiver panicked"));
-    }
-    mine.drain();
-    tally.receiver(mine.got);
+    receivers[0].drain();
+    let mut tally = Tally::default();
+    senders.into_iter().for_each(|sender| tally.sender(sender.done()));
+    receivers.into_iter().for_each(|receiver| tally.receiver(receiver.got));
     tally.balance();
+}
+
+/// A script and the end that it is for.
+struct Job<E>(fn(&mut E), E);
+
+impl<E> Job<E> {
+    fn run(mut self) -> E {
+        (self.0)(&mut self.1);
+        self.1
+    }
+}
+
+fn spawn<E: 'static>(jobs: Vec<Job<E>>) -> Vec<thread::JoinHandle<E>> {
+    jobs.into_iter().map(|job| thread::spawn(move || job.run())).collect()
+}
+
+fn join<E>(threads: Vec<thread::JoinHandle<E>>) -> impl Iterator<Item = E> {
+    threads.into_iter().map(|thread| thread.join().expect("a thread panicked"))
+}
+
+/// Who comes first.
+#[derive(Clone, Copy)]
+enum Order {
+    ReceiversFirst,
+    SendersFirst,
+}
+
+/// Explores a model that [`run`]s in either order.
+fn explore_each(bound: Option<usize>, model: impl Fn(Order) + Copy + Sync + Send + 'static) {
+    for order in [Order::ReceiversFirst, Order::SendersFirst] {
+        explore(bound, move || model(order));
+    }
 }
 
 fn one(sender: &mut Sender) {
@@ -67,19 +95,19 @@ fn pull_once(receiver: &mut Receiver) {
 
 #[test]
 fn single_to_single_one_slot() {
-    explore(None, || {
+    explore_each(None, |order| {
         let three = |sender: &mut Sender| {
             for _ in 0..3 {
                 sender.send(1);
             }
         };
-        run(&Bench::new(ends(true, true), 0), vec![three], vec![pull_two]);
+        run(order, &Bench::new(ends(true, true), 0), vec![three], vec![pull_two]);
     });
 }
 
 #[test]
 fn single_to_single_batches() {
-    explore(None, || {
+    explore_each(None, |order| {
         let batches = |sender: &mut Sender| {
             for _ in 0..2 {
                 sender.send(2);
@@ -90,30 +118,32 @@ fn single_to_single_batches() {
                 receiver.pull(2);
             }
         };
-        run(&Bench::new(ends(true, true), 1), vec![batches], vec![pulls]);
+        run(order, &Bench::new(ends(true, true), 1), vec![batches], vec![pulls]);
     });
 }
 
 #[test]
 fn single_to_multi() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let three = |sender: &mut Sender| {
             for _ in 0..3 {
                 sender.send(1);
             }
         };
-        run(&Bench::new(ends(true, false), 1), vec![three], vec![pull_two, pull_once]);
+        run(order, &Bench::new(ends(true, false), 1), vec![three], vec![pull_two, pull_once]);
     });
 }
 
 #[test]
 fn multi_to_single() {
-    explore(Some(3), || run(&Bench::new(ends(false, true), 1), vec![two_by_one, two_by_one], vec![pull_two]));
+    explore_each(Some(3), |order| {
+        run(order, &Bench::new(ends(false, true), 1), vec![two_by_one, two_by_one], vec![pull_two])
+    });
 }
 
 #[test]
 fn multi_to_single_batches() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let batch = |sender: &mut Sender| {
             sender.send(2);
         };
@@ -121,7 +151,18 @@ fn multi_to_single_batches() {
             receiver.pull(2);
             receiver.pull(2);
         };
-        run(&Bench::new(ends(false, true), 1), vec![batch, one], vec![pulls]);
+        run(order, &Bench::new(ends(false, true), 1), vec![batch, one], vec![pulls]);
+    });
+}
+
+/// What loom does not find by itself: the receiver looks while one of the messages of its batch is being written.
+#[test]
+fn multi_to_single_batches_in_both_orders() {
+    explore_each(Some(2), |order| {
+        let pull = |receiver: &mut Receiver| {
+            receiver.pull(2);
+        };
+        run(order, &Bench::in_both_orders(ends(false, true), 1), vec![one, one], vec![pull]);
     });
 }
 
@@ -208,67 +249,69 @@ fn a_head_that_overwriting_has_left_behind_catches_up() {
 
 #[test]
 fn multi_to_multi() {
-    explore(Some(3), || {
-        run(&Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
+    explore_each(Some(3), |order| {
+        run(order, &Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
     });
 }
 
 #[test]
 fn multi_to_multi_batches() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let batch = |sender: &mut Sender| {
             sender.send(2);
         };
         let pull = |receiver: &mut Receiver| {
             receiver.pull(2);
         };
-        run(&Bench::new(ends(false, false), 1), vec![batch, batch], vec![pull, pull]);
+        run(order, &Bench::new(ends(false, false), 1), vec![batch, batch], vec![pull, pull]);
     });
 }
 
 #[test]
 fn aborted_claims_are_passed_over() {
     for single_receiver in [false, true] {
-        explore(Some(3), move || {
-            run(&Bench::new(ends(false, single_receiver), 0), vec![Sender::abort, one], vec![pull_once])
+        explore_each(Some(3), move |order| {
+            run(order, &Bench::new(ends(false, single_receiver), 0), vec![Sender::abort, one], vec![pull_once])
         });
     }
 }
 
 #[test]
 fn a_sender_passes_over_its_own_aborted_claim() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let aborting = |sender: &mut Sender| {
             sender.abort();
             sender.send(1);
             sender.send(1);
         };
-        run(&Bench::new(ends(false, false), 0), vec![aborting], vec![pull_two]);
+        run(order, &Bench::new(ends(false, false), 0), vec![aborting], vec![pull_two]);
     });
 }
 
 #[test]
 fn head_goes_over_a_skip_with_all_that_is_below() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let around = |sender: &mut Sender| {
             sender.send(1);
             sender.abort();
             sender.send(1);
         };
-        run(&Bench::new(ends(false, true), 1), vec![around], vec![pull_two]);
+        run(order, &Bench::new(ends(false, true), 1), vec![around], vec![pull_two]);
     });
 }
 
 #[test]
 fn aborted_claims_are_passed_over_by_two_receivers() {
-    explore(Some(2), || run(&Bench::new(ends(false, false), 0), vec![Sender::abort], vec![pull_once, pull_once]));
+    explore_each(Some(2), |order| {
+        run(order, &Bench::new(ends(false, false), 0), vec![Sender::abort], vec![pull_once, pull_once])
+    });
 }
 
 #[test]
 fn overwriting_loses_just_what_it_counts() {
-    explore(Some(3), || {
+    explore_each(Some(3), |order| {
         let ends = Ends { overwrite: true, ..ends(false, false) };
-        run(&Bench::new(ends, 0), vec![two_by_one, one], vec![pull_once]);
+        run(order, &Bench::new(ends, 0), vec![two_by_one, one], vec![pull_once]);
     });
 }
 
@@ -364,12 +407,12 @@ fn a_scan_meets_what_comes_back_behind_it() {
 
 #[test]
 fn a_single_receiver_gives_back_in_order() {
-    explore(None, || {
+    explore_each(None, |order| {
         let returning = |receiver: &mut Receiver| {
             receiver.give_back(2, false);
             receiver.pull(2);
         };
-        run(&Bench::new(ends(true, true), 1), vec![two_by_one], vec![returning]);
+        run(order, &Bench::new(ends(true, true), 1), vec![two_by_one], vec![returning]);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{CreateError, JoinError, OpenError, RecvError, RemoveError, SendBatchError, SendError};
+use super::{CreateError, DescriptorError, JoinError, OpenError, RecvError, RemoveError, SendBatchError, SendError};
 
 /// A queue that exists is not the one that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub enum Error {
     Recv(RecvError),
     /// Removing a queue.
     Remove(RemoveError),
+    /// Watching an endpoint from an event loop.
+    Descriptor(DescriptorError),
 }
 
 impl Error {
@@ -60,6 +62,7 @@ impl Error {
             Self::SendBatch(e) => e,
             Self::Recv(e) => e,
             Self::Remove(e) => e,
+            Self::Descriptor(e) => e,
         }
     }
 }
@@ -95,4 +98,5 @@ from! {
     SendBatch(SendBatchError),
     Recv(RecvError),
     Remove(RemoveError),
+    Descriptor(DescriptorError),
 }

@@ -3,12 +3,16 @@
 #[cfg(not(loom))]
 mod any;
 #[cfg(not(loom))]
+mod descriptor;
+#[cfg(not(loom))]
 mod endpoint;
 #[cfg(not(loom))]
 mod segment;
 
 #[cfg(not(loom))]
 pub use any::{Error, Mismatch};
+#[cfg(not(loom))]
+pub use descriptor::DescriptorError;
 #[cfg(not(loom))]
 pub use endpoint::{JoinError, RecvError, Role, SendBatchError, SendError};
 #[cfg(not(loom))]

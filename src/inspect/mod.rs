@@ -1,8 +1,23 @@
-//! Looking at a queue without joining it.
+//! Looking at queues without joining them.
+
+mod diagnose;
+mod inspector;
+mod list;
+mod peek;
+mod repair;
+mod scan;
+mod stale;
+mod walk;
+
+pub use diagnose::{Diagnosis, EndpointReport, Holder, Holding, Stuck};
+pub use inspector::Inspector;
+pub use list::{Listed, Stale, Summary, Temporary, list, temporaries};
+pub use peek::{Peek, PeekState, Peeked};
+pub use stale::{Reason, StaleRules, Swept, remove_stale};
 
 use std::sync::Arc;
 
-use crate::error::{OpenError, RemoveError, Role};
+use crate::error::{RemoveError, Role};
 use crate::layout::control::{Row, RowState};
 use crate::layout::geometry::{Ends, WhenFull};
 use crate::layout::header::VERSION;
@@ -85,54 +100,6 @@ pub struct EndpointStat {
     pub liveness: Liveness,
 }
 
-/// A queue that was found by [`list`], or something else that has the name of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its name.
-    pub name: String,
-    /// What it is, or why it cannot be opened.
-    pub found: Result<Summary, OpenError>,
-}
-
-/// What can be told of a queue without opening it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// The most messages that it holds.
-    pub capacity: u64,
-    /// Bytes of the longest message.
-    pub max_len: u64,
-    /// Bytes of the whole segment.
-    pub total_bytes: u64,
-    /// How many senders may join.
-    pub senders: Ends,
-    /// How many receivers may join.
-    pub receivers: Ends,
-    /// When it was made, in nanoseconds since 1970.
-    pub created_ns: u64,
-}
-
-/// The queues of this machine, by name, with those that cannot be opened. Opens none of them.
-///
-/// # Errors
-/// [`OpenError::Os`] if the shared-memory file system cannot be read.
-pub fn list() -> Result<Vec<Listed>, OpenError> {
-    let summary = |header: crate::layout::header::Header| {
-        let geometry = header.geometry;
-        let request = geometry.request;
-        Summary {
-            capacity: request.capacity,
-            max_len: request.max_len,
-            total_bytes: geometry.total,
-            senders: request.senders,
-            receivers: request.receivers,
-            created_ns: header.created_ns,
-        }
-    };
-    let found = segment::list(&Accept::default())?;
-    Ok(found.into_iter().map(|l| Listed { name: l.name.as_str().to_owned(), found: l.found.map(summary) }).collect())
-}
-
 /// Removes the queue of that name. Those who have it open may drain it and then learn that it is removed; its memory
 /// goes with the last of them. A corrupt queue can be removed; what somebody else made is left alone.
 ///
@@ -198,6 +165,11 @@ fn endpoint_stat(segment: &Segment, index: usize, row: &Row) -> Option<EndpointS
     if RowState::of(read(&row.state)) == Some(RowState::Free) {
         return None;
     }
+    endpoint_of(index, row, liveness(segment, index))
+}
+
+/// `None`: its row has not been signed yet.
+fn endpoint_of(index: usize, row: &Row, liveness: Liveness) -> Option<EndpointStat> {
     // Relaxed: part of a snapshot.
     let role = match row.role.load(Ordering::Relaxed) {
         1 => Role::Sender,
@@ -210,7 +182,7 @@ fn endpoint_stat(segment: &Segment, index: usize, row: &Row) -> Option<EndpointS
         role,
         pid: (pid != 0).then_some(pid),
         joined_ns: read(&row.joined_ns),
-        liveness: liveness(segment, index),
+        liveness,
     })
 }
 

@@ -4,20 +4,17 @@
 //! that does not work the second way uses a temporary name and renames it. Both fail if the name is taken.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, RenameFlags, posix_fallocate, renameat2};
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::linkat;
 
-use super::{failed, failed_io, identity, lock, shm};
+use super::{failed, failed_io, identity, leftover, lock, shm};
 use crate::error::OsError;
 
-const TEMPORARY_PREFIX: &str = ".ringpost.tmp.";
-const TEMPORARY_AGE: Duration = Duration::from_secs(60);
 /// Allocated in pieces, so that a signal costs one piece's work and not all of it.
 const PIECE: u64 = 64 << 20;
 
@@ -72,7 +69,7 @@ pub(crate) fn create_unnamed(mode: u32, total: u64) -> Result<Draft, DraftError>
 pub(crate) fn create_temporary(mode: u32, total: u64) -> Result<Draft, DraftError> {
     collect_temporaries();
     let random = identity::random_128()? as u64;
-    let path = format!("{}/{TEMPORARY_PREFIX}{}.{random:016x}", shm::DIRECTORY, identity::pid());
+    let path = format!("{}/{}{}.{random:016x}", shm::DIRECTORY, leftover::PREFIX, identity::pid());
     let opened = OpenOptions::new()
         .read(true)
         .write(true)
@@ -183,29 +180,17 @@ fn available(file: &File) -> Result<u64, OsError> {
 
 /// Removes temporary files of ours that are older than a minute and whose maker is dead.
 fn collect_temporaries() {
-    let Ok(entries) = std::fs::read_dir(shm::DIRECTORY) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX)) {
-            // One that cannot be judged or removed stays; the next maker tries again.
-            let _ = collect(&entry.path());
-        }
+    for found in leftover::list().unwrap_or_default() {
+        // One that cannot be removed stays; the next maker tries again.
+        let _ = leftover::remove(&found.name);
     }
-}
-
-fn collect(path: &Path) -> std::io::Result<()> {
-    let file = shm::open_quietly(path)?;
-    let meta = file.metadata()?;
-    let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
-    let ours = meta.is_file() && meta.uid() == identity::effective_uid();
-    if !ours || age < TEMPORARY_AGE || !lock::try_write(&file, shm::MEMBERS_BYTE).unwrap_or(false) {
-        return Ok(());
-    }
-    // Its maker is dead, so the random name is nobody else's now.
-    if shm::same(&std::fs::symlink_metadata(path)?, &meta) { std::fs::remove_file(path) } else { Ok(()) }
 }
 
 #[cfg(all(test, not(miri)))]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -213,7 +198,7 @@ mod tests {
         let dead = create_temporary(0o600, 4096).unwrap();
         let live = create_temporary(0o600, 4096).unwrap();
         let paths = [&dead, &live].map(|draft| draft.temporary.0.clone().unwrap());
-        let old = SystemTime::now() - 2 * TEMPORARY_AGE;
+        let old = SystemTime::now() - 2 * leftover::AGE;
         for draft in [&dead, &live] {
             draft.file.set_modified(old).unwrap();
         }

@@ -25,6 +25,18 @@ pub(crate) fn generation() -> u64 {
     }
 }
 
+/// Whether `generation`, which [`generation`] once said, is still ours: one load.
+#[inline]
+pub(crate) fn is_ours(generation: u64) -> bool {
+    #[cfg(miri)]
+    return generation == 1;
+    #[cfg(not(miri))]
+    // Relaxed: see above. Whoever has a number has registered the handler.
+    {
+        GENERATION.load(Ordering::Relaxed) == generation
+    }
+}
+
 #[cfg(not(miri))]
 #[cold]
 fn register() -> u64 {

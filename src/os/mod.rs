@@ -9,12 +9,17 @@ compile_error!(
 );
 
 pub(crate) mod draft;
+pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod identity;
+pub(crate) mod leftover;
 pub(crate) mod lock;
 pub(crate) mod membarrier;
+pub(crate) mod process;
 pub(crate) mod shm;
+pub(crate) mod thread;
+pub(crate) mod waitv;
 
 use nix::errno::Errno;
 

@@ -9,7 +9,7 @@ use crate::error::{Fault, JoinError, OsError, Role};
 use crate::layout::control::{Row, RowState};
 use crate::layout::geometry::{Ends, FIXED_ROWS};
 use crate::os::{fork, identity, lock};
-use crate::segment::Segment;
+use crate::segment::{RowPlace, Segment};
 use crate::sync::Ordering;
 use crate::wait::SHORT_SLEEP;
 
@@ -22,6 +22,7 @@ const TRIES_IF_TAKEN: u32 = 5;
 pub struct Endpoint {
     segment: Arc<Segment>,
     row: usize,
+    place: RowPlace,
     /// A file description of its own, for a lock of its own. `None` on the heap.
     file: Option<File>,
     fork_generation: u64,
@@ -54,7 +55,8 @@ impl Endpoint {
             Ends::Single => (fixed_row, claim_fixed(segment, fixed_row, role)?),
             Ends::Multi => claim_any(segment)?,
         };
-        let endpoint = Self { segment: Arc::clone(segment), row, file, fork_generation: fork::generation() };
+        let place = segment.place_of_row(row).expect("row indexes come from the geometry");
+        let endpoint = Self { segment: Arc::clone(segment), row, place, file, fork_generation: fork::generation() };
         endpoint.sign(role);
         Ok(endpoint)
     }
@@ -67,7 +69,7 @@ impl Endpoint {
     /// Its row in the table.
     #[inline]
     pub fn row(&self) -> &Row {
-        row(&self.segment, self.row)
+        self.place.row()
     }
 
     /// The file description that carries its lock; other rows can be probed through it.
@@ -78,7 +80,7 @@ impl Endpoint {
     /// Whether this is still the process that joined, and not a forked child.
     #[inline]
     pub fn is_here(&self) -> bool {
-        self.fork_generation == fork::generation()
+        fork::is_ours(self.fork_generation)
     }
 
     fn sign(&self, role: Role) {

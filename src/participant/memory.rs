@@ -14,7 +14,6 @@ pub struct SharedRing {
     slots: Slots,
     shift: u32,
     max_len: usize,
-    fixed_len: bool,
 }
 
 impl SharedRing {
@@ -26,14 +25,13 @@ impl SharedRing {
             slots: segment.slots(),
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
-            fixed_len: geometry.request.fixed_len,
         }
     }
 
     /// The words that both sides look at.
     #[inline]
     pub fn signals(&self) -> &Signals {
-        &self.segment.control().signals
+        &self.slots.control().signals
     }
 
     /// The segment.
@@ -51,37 +49,33 @@ impl SharedRing {
     /// Whether every message has [`Self::max_len`] bytes.
     #[inline]
     pub fn fixed_len(&self) -> bool {
-        self.fixed_len
+        self.slots.fixed_len()
     }
 
     /// Notes the length of the message at `position`, whose slot the caller has claimed. At most [`Self::max_len`].
     #[inline]
     pub fn set_len(&self, position: u64, len: usize) {
         debug_assert!(len <= self.max_len);
-        if !self.fixed_len {
+        if let Some(place) = self.slots.len(position) {
             // Relaxed: the commit orders it.
-            self.slots.len(position).store(len as u32, Ordering::Relaxed);
+            place.store(len as u32, Ordering::Relaxed);
         }
     }
 
     /// The length of the message at `position`, whose slot the caller has taken: never more than [`Self::max_len`].
     #[inline]
     pub fn len(&self, position: u64) -> usize {
-        if self.fixed_len {
-            return self.max_len;
-        }
+        let Some(place) = self.slots.len(position) else { return self.max_len };
         // Relaxed: the take orders it. Cut off, so that a scribbler cannot make us read beyond the slot.
-        (self.slots.len(position).load(Ordering::Relaxed) as usize).min(self.max_len)
+        (place.load(Ordering::Relaxed) as usize).min(self.max_len)
     }
 
     /// Whether the length of a taken message is one that a sender may have written.
     #[inline]
     pub fn check_len(&self, position: u64) -> Result<(), Fault> {
-        if self.fixed_len {
-            return Ok(());
-        }
+        let Some(place) = self.slots.len(position) else { return Ok(()) };
         // Relaxed: the take orders it.
-        let len = self.slots.len(position).load(Ordering::Relaxed) as usize;
+        let len = place.load(Ordering::Relaxed) as usize;
         if len <= self.max_len {
             Ok(())
         } else {
@@ -108,15 +102,15 @@ impl Memory for SharedRing {
     }
     #[inline]
     fn head(&self) -> &AtomicU64 {
-        &self.segment.control().head
+        &self.slots.control().head
     }
     #[inline]
     fn tail(&self) -> &AtomicU64 {
-        &self.segment.control().tail
+        &self.slots.control().tail
     }
     #[inline]
     fn delivered_to(&self) -> &AtomicU64 {
-        &self.segment.control().delivered_to
+        &self.slots.control().delivered_to
     }
     #[inline]
     fn retry_epoch(&self) -> &AtomicU64 {

@@ -34,11 +34,16 @@ pub fn recover_in_the_way(ring: &SharedRing, file: &File, in_the_way: InTheWay) 
 
 /// Looks at every joined endpoint but `own` and repairs the dead. Returns whether there were any.
 pub fn sweep(ring: &SharedRing, file: &File, own: u16) -> bool {
+    repair_all(ring, file, own) > 0
+}
+
+/// The same, and how many there were.
+pub fn repair_all(ring: &SharedRing, file: &File, own: u16) -> u64 {
     let rows = ring.segment().header().geometry.rows as usize;
-    let mut found = false;
+    let mut found = 0;
     for index in (0..rows).filter(|index| index + 1 != usize::from(own)) {
         if matches!(state(row(ring.segment(), index)), Ok(RowState::Joined | RowState::Recovering)) {
-            found |= with_dead(ring, file, index, || {});
+            found += u64::from(with_dead(ring, file, index, || {}));
         }
     }
     found
@@ -75,6 +80,15 @@ pub fn any_alive(segment: &Segment, role: Role) -> bool {
         row.role.load(Ordering::Relaxed) == role as u32
             && matches!(state(row), Ok(RowState::Joined))
             && liveness(segment, index) != Liveness::Dead
+    })
+}
+
+/// Whether any endpoint but `own` has died without leaving. Looks without taking anything.
+pub fn any_dead(segment: &Segment, own: u16) -> bool {
+    let rows = segment.header().geometry.rows as usize;
+    (0..rows).filter(|index| index + 1 != usize::from(own)).any(|index| {
+        matches!(state(row(segment, index)), Ok(RowState::Joined | RowState::Recovering))
+            && liveness(segment, index) == Liveness::Dead
     })
 }
 

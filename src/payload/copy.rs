@@ -22,10 +22,12 @@ pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
         // SAFETY: as above, and aligned. Volatile, or the compiler makes one wide copy of it again.
         unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
     }
-    // SAFETY: within the message's bytes, by the caller's promise.
-    let place = unsafe { to.add(words.len() * 8) };
-    // SAFETY: as above.
-    unsafe { place.copy_from(rest.as_ptr(), rest.len()) };
+    for (index, byte) in rest.iter().enumerate() {
+        // SAFETY: within the message's bytes, by the caller's promise.
+        let place = unsafe { to.add(words.len() * 8 + index) };
+        // SAFETY: as above. Volatile, or the compiler calls for a copy of at most seven bytes.
+        unsafe { place.write_volatile(*byte) };
+    }
 }
 
 #[cfg(test)]

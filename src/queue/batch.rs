@@ -204,11 +204,12 @@ impl<T: ?Sized + Payload> Deref for Message<'_, T> {
 }
 
 impl<T: ?Sized + Payload> Drop for Message<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.receiver.give_back(self.run(), true);
         } else {
-            self.receiver.release(self.run());
+            self.receiver.release_one(self.position);
         }
     }
 }
@@ -261,6 +262,14 @@ impl Runs {
             None => self.front = Some(run),
             Some(last) if last.end() == run.first => last.count += run.count,
             Some(_) => self.rest.push_back(run),
+        }
+    }
+
+    /// Adds all of `more` at the end.
+    #[cfg(feature = "tokio")]
+    pub(super) fn append(&mut self, mut more: Self) {
+        while let Some(run) = more.take_front(u64::MAX) {
+            self.push(run);
         }
     }
 

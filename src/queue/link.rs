@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::watch::Watch;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
 use crate::participant::{Endpoint, SharedRing, any_alive, recover_in_the_way, sweep};
@@ -30,6 +31,10 @@ pub struct Link {
     /// Looks in vain without waiting, since the clock was read.
     vain: u32,
     mapped: Mapped,
+    /// When a wait for several ends chose this one last; they count for themselves.
+    pub chosen: u64,
+    /// What a helper thread does in its place, once asked for.
+    pub watch: Option<Watch>,
 }
 
 /// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
@@ -52,7 +57,9 @@ impl Link {
         let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
         // Joining may have repaired a dead one whose place this was.
         wake_all(&futex, ring.signals());
-        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), vain: 0, mapped };
+        let swept = Instant::now();
+        let (interrupt, vain, chosen, watch) = (None, 0, 0, None);
+        let mut link = Self { endpoint, ring, wait, futex, interrupt, swept, vain, mapped, chosen, watch };
         link.sweep();
         Ok(link)
     }
@@ -142,6 +149,11 @@ impl Link {
         self.vain == 0
     }
 
+    /// The next look in vain makes the checks of the slow path.
+    pub fn look_around_next(&mut self) {
+        self.vain = LOOKS_PER_SWEEP - 1;
+    }
+
     /// Has pages mapped ahead, when `run` comes near to the end of what is.
     #[inline]
     pub fn map_ahead(&mut self, run: Run) {
@@ -162,11 +174,7 @@ impl Link {
 
     /// Whether senders have joined and none is left alive.
     pub fn senders_gone(&self) -> bool {
-        // Relaxed: looked at again and again. One that joins behind the search, while another leaves before it, is noticed by
-        // the count.
-        let joined = || self.signals().senders_joined.load(Ordering::Relaxed);
-        let before = joined();
-        before != 0 && !any_alive(self.ring.segment(), Role::Sender) && joined() == before
+        senders_gone(&self.ring)
     }
 
     /// Frees everything that this endpoint still holds in the ring: guards that were leaked.
@@ -185,6 +193,15 @@ impl Link {
         }
         found
     }
+}
+
+/// Whether senders have joined and none is left alive.
+pub fn senders_gone(ring: &SharedRing) -> bool {
+    // Relaxed: looked at again and again. One that joins behind the search, while another leaves before it, is noticed by
+    // the count.
+    let joined = || ring.signals().senders_joined.load(Ordering::Relaxed);
+    let before = joined();
+    before != 0 && !any_alive(ring.segment(), Role::Sender) && joined() == before
 }
 
 /// Wakes everyone who sleeps on a queue.

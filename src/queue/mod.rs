@@ -1,17 +1,27 @@
 //! What users hold: the queue, its two ends, and the messages in between.
 
+mod aim;
 mod batch;
+mod descriptor;
+#[cfg(feature = "tokio")]
+mod future;
 mod link;
 mod loan;
+mod look;
 mod options;
 mod receiver;
 mod sender;
+mod waitable;
+mod watch;
 
 pub use batch::{Batch, IntoIter, Iter, Message};
+#[cfg(feature = "tokio")]
+pub use future::{AsyncReceiver, AsyncSender};
 pub use loan::Loan;
 pub use options::{Options, Plan};
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub use waitable::{Waitable, wait_any};
 
 use core::marker::PhantomData;
 use core::time::Duration;

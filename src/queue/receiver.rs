@@ -12,10 +12,11 @@ use super::batch::{Batch, Message, Runs};
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
+use crate::layout::word::Word;
 use crate::payload::Payload;
-use crate::ring::{Blocked, Glance, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
+use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
-use crate::sync::{Ordering, spin_loop};
+use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 
 /// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
@@ -24,17 +25,17 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 pub struct Receiver<T: ?Sized = [u8]> {
     pub(super) link: Link,
     /// Padded, because receivers may lie side by side and be used by different threads.
-    end: CachePadded<RefCell<ReceiveEnd>>,
+    pub(super) end: CachePadded<RefCell<ReceiveEnd>>,
     /// Messages taken and neither released nor given back: behind a call, those that were leaked.
     held: Cell<u64>,
-    until_senders_leave: bool,
+    pub(super) until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
 
 /// How often a receiver of one message looks before it reads the clock.
-const FIRST_POLLS: u32 = 64;
-/// How long it then leaves a slot alone that is being written, in pauses of the processor.
-const PAUSES_BEHIND_A_WRITER: u32 = 4;
+const FIRST_POLLS: u32 = 8;
+/// How often it looks at one word before it asks which is next.
+const LOOKS_AT_ONCE: u32 = 8;
 
 /// How many messages a call takes.
 #[derive(Clone, Copy)]
@@ -109,6 +110,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// # Errors
     /// [`RecvError::Closed`] and its like, once nothing is left to receive. So `while let Ok(message) = rx.recv()` ends
     /// when the queue is closed and drained.
+    #[inline]
     pub fn recv(&mut self) -> Result<Message<'_, T>, RecvError> {
         match self.take_one(|| Some(Deadline::NEVER))? {
             Some(position) => Ok(Message::new(self, position)),
@@ -121,6 +123,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'_, T>>, RecvError> {
         let position = self.take_one(|| Some(Deadline::after(timeout)))?;
         Ok(position.map(|position| Message::new(self, position)))
@@ -130,14 +133,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv(&mut self) -> Result<Option<Message<'_, T>>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
-        }
-        let position = match self.grab() {
-            Ok(position) => Some(position),
-            Err(_) => self.take(Want::all(1), None)?.first(),
-        };
+        let position = self.try_take()?;
         Ok(position.map(|position| Message::new(self, position)))
     }
 
@@ -173,6 +171,24 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.link.ring.max_len()
     }
 
+    /// Takes one message if there is one now: its position.
+    #[inline]
+    pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        match self.end.get_mut().take_one(&self.link.ring) {
+            Some(position) => self.accept_one(position).map(Some),
+            None => Ok(self.take(Want::all(1), None)?.first()),
+        }
+    }
+
+    /// Takes up to `most` of the messages that are there now.
+    #[cfg(feature = "tokio")]
+    pub(super) fn try_take_many(&mut self, most: u64) -> Result<Runs, RecvError> {
+        self.take(Want::all(most), None)
+    }
+
     fn pull_until(&mut self, size: usize, deadline: Option<Deadline>) -> Result<Batch<'_, T>, RecvError> {
         let runs = self.take(Want::all(size as u64), deadline)?;
         Ok(Batch::new(self, runs))
@@ -186,28 +202,27 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return Err(RecvError::Forked);
         }
         let polls = if self.link.wait == Wait::Sleep { 0 } else { FIRST_POLLS };
-        let mut glance = Glance::Worthwhile;
         for _ in 0..=polls {
-            match glance {
-                Glance::Worthwhile => match self.grab() {
-                    Ok(position) => return Ok(Some(position)),
-                    Err(Blocked::Fault(fault)) => return Err(RecvError::Fault(fault)),
-                    Err(Blocked::Wait(_)) => {}
-                },
-                // Leave the line alone for a moment, or each look takes it from the writer.
-                Glance::BeingWritten => (0..PAUSES_BEHIND_A_WRITER).for_each(|_| spin_loop()),
-                Glance::InVain => spin_loop(),
+            let end = self.end.get_mut();
+            if let Some(position) = end.take_one(&self.link.ring) {
+                return self.accept_one(position).map(Some);
             }
-            glance = self.end.get_mut().glance(&self.link.ring);
+            watch(end.next(&self.link.ring));
         }
         Ok(self.take(Want::all(1), deadline())?.first())
     }
 
-    /// Takes one message if there is one.
+    /// Notes that one message was taken the short way: not delivered before, and nothing else came free.
     #[inline]
-    fn grab(&mut self) -> Result<u64, Blocked> {
-        let run = self.end.get_mut().take(&self.link.ring, 1);
-        self.accept(run).map(|run| run.first)
+    fn accept_one(&mut self, position: u64) -> Result<u64, RecvError> {
+        let run = Run { first: position, count: 1 };
+        if let Err(fault) = self.link.ring.check_len(position) {
+            self.refuse(run);
+            return Err(RecvError::Fault(fault));
+        }
+        self.link.map_ahead(run);
+        self.held.set(self.held.get() + 1);
+        Ok(position)
     }
 
     /// Notes what a take came to.
@@ -219,19 +234,26 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let run = taken?;
         if let Err(fault) = check_lens(&self.link, run) {
-            end.give_back(&self.link.ring, run, false);
-            if self.held.get() == 0 {
-                end.rewind(&self.link.ring);
-            }
+            self.refuse(run);
             return Err(Blocked::Fault(fault));
         }
         self.link.map_ahead(run);
-        let again = end.take_redelivered();
+        let again = self.end.get_mut().take_redelivered();
         if again > 0 {
             count(&self.link.row().redelivered, again);
         }
         self.held.set(self.held.get() + run.count);
         Ok(run)
+    }
+
+    /// Puts messages back whose lengths no sender has written.
+    #[cold]
+    fn refuse(&mut self, run: Run) {
+        let end = self.end.get_mut();
+        end.give_back(&self.link.ring, run, false);
+        if self.held.get() == 0 {
+            end.rewind(&self.link.ring);
+        }
     }
 
     /// Takes messages; without a deadline, only what is there.
@@ -371,6 +393,24 @@ impl<T: ?Sized + Payload> Receiver<T> {
         (self.until_senders_leave && self.link.senders_gone()).then_some(RecvError::SendersGone)
     }
 
+    /// Frees the slot of one message that has been read: the short way.
+    #[inline]
+    pub(super) fn release_one(&self, position: u64) {
+        if !self.link.is_here() {
+            return;
+        }
+        let bytes = self.link.ring.len(position) as u64;
+        let mut end = self.end.borrow_mut();
+        end.release_one(&self.link.ring, position);
+        let held = self.held.get() - 1;
+        self.held.set(held);
+        if held == 0 {
+            end.rewind(&self.link.ring);
+        }
+        drop(end);
+        self.note_pulled(1, bytes);
+    }
+
     /// Frees the slots of messages that have been read.
     #[inline]
     pub(super) fn release(&self, run: Run) {
@@ -380,10 +420,16 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
         self.end.borrow_mut().release(&self.link.ring, run);
         self.let_go(run.count);
+        self.note_pulled(run.count, bytes);
+    }
+
+    /// Counts messages that have been released, and wakes senders.
+    #[inline]
+    fn note_pulled(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
-        count(&row.pulled, run.count);
+        count(&row.pulled, messages);
         count(&row.pulled_bytes, bytes);
-        self.link.wake_senders(run.count);
+        self.link.wake_senders(messages);
     }
 
     /// Puts messages back.
@@ -460,6 +506,18 @@ impl<T: ?Sized> Drop for Receiver<T> {
             self.link.reclaim();
         } else {
             self.end.get_mut().settle(&self.link.ring);
+        }
+    }
+}
+
+/// Waits a moment for the word to become what it will be. Nothing is computed between two looks.
+#[inline]
+fn watch((word, ready): (&AtomicU64, Word)) {
+    for _ in 0..LOOKS_AT_ONCE {
+        spin_loop();
+        // Relaxed: the take looks again.
+        if word.load(Ordering::Relaxed) == ready.bits() {
+            return;
         }
     }
 }

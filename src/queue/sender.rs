@@ -21,9 +21,9 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 ///
 /// It can move to another thread. After a fork the child's copy gives [`SendError::Forked`].
 pub struct Sender<T: ?Sized = [u8]> {
-    link: Link,
+    pub(super) link: Link,
     /// Padded, because senders may lie side by side and be used by different threads.
-    end: CachePadded<SendEnd>,
+    pub(super) end: CachePadded<SendEnd>,
     when_full: WhenFull,
     capacity: u64,
     /// Slots claimed for a [`Loan`], or for a batch whose messages come from the caller. Still here at the next call if the
@@ -37,6 +37,9 @@ pub struct Sender<T: ?Sized = [u8]> {
 pub(super) enum Limit {
     /// Not at all.
     Now,
+    /// Not at all, and the caller comes back: what is refused is not counted as dropped.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "only asynchronous senders come back"))]
+    NowAndAgain,
     /// Until then.
     Until(Deadline),
 }
@@ -71,15 +74,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
-        let limit = self.policy();
-        self.send_within(message, limit)
+        self.send_within(message, Self::policy)
     }
 
     /// Like [`send`](Self::send), but never waits: a full queue is [`SendError::Full`] (or is overwritten, if that is
     /// its policy).
     #[inline]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        self.send_within(message, Limit::Now)
+        self.send_within(message, |_| Limit::Now)
     }
 
     /// Like [`send`](Self::send), but waits for at most `timeout` in all, whatever the policy.
@@ -88,7 +90,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// [`SendError::TimedOut`] after `timeout` (monotonic clock), and the others of [`SendError`].
     #[inline]
     pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
-        self.send_within(message, Limit::Until(Deadline::after(timeout)))
+        self.send_within(message, |_| Limit::Until(Deadline::after(timeout)))
     }
 
     /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
@@ -158,6 +160,12 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.link.wait = wait;
     }
 
+    /// What the queue's policy is.
+    #[cfg(feature = "tokio")]
+    pub(super) fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
     fn policy(&self) -> Limit {
         match self.when_full {
             WhenFull::Block => Limit::Until(Deadline::NEVER),
@@ -166,10 +174,26 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
+    /// The short way for one message; the clock is not read before it has failed.
     #[inline]
-    fn send_within(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
+    pub(super) fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
         let bytes = message.as_bytes();
         self.check_len(bytes.len())?;
+        self.check_open()?;
+        if self.open.is_none()
+            && let Some(position) = self.end.claim_one(&self.link.ring)
+        {
+            self.account(Run { first: position, count: 1 });
+            self.write(position, bytes);
+            self.end.commit_one(&self.link.ring, position);
+            self.note_sent(1, bytes.len() as u64);
+            return Ok(());
+        }
+        self.send_slowly(bytes, limit(self))
+    }
+
+    #[cold]
+    fn send_slowly(&mut self, bytes: &[u8], limit: Limit) -> Result<(), SendError> {
         let run = self.claim(1, limit)?;
         self.write(run.first, bytes);
         self.publish(run, bytes.len() as u64);
@@ -251,13 +275,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[cold]
     fn claim_slowly(&mut self, want: u64, limit: Limit, blocked: Blocked) -> Result<Run, SendError> {
         let result = match limit {
-            Limit::Now => match blocked {
+            Limit::Now | Limit::NowAndAgain => match blocked {
                 Blocked::Fault(fault) => Err(SendError::Fault(fault)),
                 Blocked::Wait(in_the_way) => self.claim_repaired(want, in_the_way),
             },
             Limit::Until(deadline) => self.claim_until(want, deadline),
         };
-        if matches!(result, Err(SendError::Full { .. } | SendError::TimedOut)) {
+        let refused = matches!(result, Err(SendError::Full { .. } | SendError::TimedOut));
+        if refused && !matches!(limit, Limit::NowAndAgain) {
             count(&self.link.row().dropped, 1);
         }
         result.map(|run| self.account(run))
@@ -341,10 +366,16 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
         self.end.commit(&self.link.ring, run);
+        self.note_sent(run.count, bytes);
+    }
+
+    /// Counts messages that have been made visible, and wakes receivers.
+    #[inline]
+    fn note_sent(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
-        count(&row.sent, run.count);
+        count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
-        self.link.wake_receivers(run.count);
+        self.link.wake_receivers(messages);
     }
 
     /// Gives up claimed slots.
@@ -376,7 +407,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
-    fn loan_slot(&mut self, len: usize, limit: Limit) -> Result<*mut [u8], SendError> {
+    pub(super) fn loan_slot(&mut self, len: usize, limit: Limit) -> Result<*mut [u8], SendError> {
         self.check_len(len)?;
         let run = self.claim(1, limit)?;
         Ok(self.lend(run.first, len))

@@ -1,6 +1,8 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Glance, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+use crate::layout::word::Word;
+use crate::sync::AtomicU64;
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -18,6 +20,24 @@ impl SendEnd {
         match self {
             Self::Single(end) => end.claim(memory, want),
             Self::Multi(end) => end.claim(memory, want),
+        }
+    }
+
+    /// Claims one slot at first sight: the short way. It must be committed with [`commit_one`](Self::commit_one), at once.
+    #[inline]
+    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        match self {
+            Self::Single(end) => end.claim_one(memory),
+            Self::Multi(end) => end.claim_one(memory),
+        }
+    }
+
+    /// Makes the message at `position`, claimed with [`claim_one`](Self::claim_one), visible.
+    #[inline]
+    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        match self {
+            Self::Single(end) => end.commit_one(memory, position),
+            Self::Multi(end) => end.commit_one(memory, position),
         }
     }
 
@@ -78,12 +98,30 @@ impl ReceiveEnd {
         }
     }
 
-    /// Whether a take is worthwhile: a cheap look, for polling.
+    /// Takes one message, not delivered before, at first sight: the short way, and a cheap look for polling.
     #[inline]
-    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
+    pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         match self {
-            Self::Single(end) => end.glance(memory),
-            Self::Multi(end) => end.glance(memory),
+            Self::Single(end) => end.take_one(memory),
+            Self::Multi(end) => end.take_one(memory),
+        }
+    }
+
+    /// The word to watch for the next message, and what it will be.
+    #[inline]
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+        match self {
+            Self::Single(end) => end.next(memory),
+            Self::Multi(end) => end.next(memory),
+        }
+    }
+
+    /// Frees the slot of one message that has been read.
+    #[inline]
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        match self {
+            Self::Single(end) => end.release_one(memory, position),
+            Self::Multi(end) => end.release_one(memory, position),
         }
     }
 

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod ends;
+mod lookout;
 mod multi_receiver;
 mod multi_sender;
 mod recover;
@@ -29,6 +30,7 @@ mod single_receiver;
 mod single_sender;
 
 pub use ends::{ReceiveEnd, SendEnd};
+pub use lookout::{Lookout, Outlook};
 pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
 pub use recover::{recover, recover_word};
@@ -122,32 +124,6 @@ pub struct InTheWay {
 /// How many slots a batch fetches ahead: enough to hide a miss behind the work on those before.
 pub const AHEAD: u64 = 8;
 
-/// What one cheap look from afar came to: for polling, between full tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
-    /// A full try may succeed.
-    Worthwhile,
-    /// The next message is being written.
-    BeingWritten,
-    /// There is nothing.
-    InVain,
-}
-
-impl Glance {
-    /// What the word says to one who waits for a message of `lap`.
-    #[inline]
-    fn at(word: Word, lap: u64) -> Self {
-        if word.is_ready(lap) {
-            return Self::Worthwhile;
-        }
-        match (word.lap_order(lap), word.state()) {
-            (LapOrder::Same, Some(State::Claim)) => Self::BeingWritten,
-            (LapOrder::Same, Some(State::Free)) | (LapOrder::Previous, Some(_)) => Self::InVain,
-            _ => Self::Worthwhile,
-        }
-    }
-}
-
 /// What one look at one slot came to.
 enum Step {
     /// It is ours now.
@@ -220,20 +196,46 @@ fn read_cursor(cursor: &AtomicU64) -> u64 {
     cursor.load(Ordering::Acquire)
 }
 
-/// A bound on looking again. No contention reaches it; a scribbling peer does, and then the search ends with a fault.
-struct Patience(u64);
+/// A bound on looking again, and on moving a cursor that nobody else moves. Neither contention nor what the dead leave
+/// reaches them; a scribbling peer does, and then the search ends with a fault.
+struct Patience {
+    looks: u64,
+    /// Steps of the cursor in a row that are left to us. Every claim and take moves the cursor itself unless its owner has
+    /// stopped in between: so that is one for each endpoint, and a ring for those that stopped in a batch.
+    steps: u64,
+    most_steps: u64,
+    /// Where our last step has taken the cursor.
+    reached: u64,
+}
 
 impl Patience {
     fn new<M: Memory>(memory: &M) -> Self {
-        Self(2 * memory.capacity() + (1 << 20))
+        let most_steps = 2 * memory.capacity() + (1 << 12);
+        Self { looks: 2 * memory.capacity() + (1 << 20), steps: most_steps, most_steps, reached: 0 }
     }
 
     fn spend(&mut self) -> Result<(), Blocked> {
-        let out = Blocked::Fault(Fault::corrupt("steps of a cursor to the end of the queue", 0, 1 << 20));
-        self.0 = self.0.checked_sub(1).ok_or(out)?;
+        self.looks = self.looks.checked_sub(1).ok_or(OUT_OF_PATIENCE)?;
+        Ok(())
+    }
+
+    /// We are about to move the cursor. Positions do not wrap.
+    fn step(&mut self, from: u64, to: u64) -> Result<(), Blocked> {
+        if to <= from {
+            return Err(OUT_OF_PATIENCE);
+        }
+        if from != self.reached {
+            // Others move it, too.
+            self.steps = self.most_steps;
+        }
+        self.steps = self.steps.checked_sub(1).ok_or(OUT_OF_PATIENCE)?;
+        self.reached = to;
         Ok(())
     }
 }
+
+const OUT_OF_PATIENCE: Blocked =
+    Blocked::Fault(Fault::corrupt("steps of a cursor to the end of the queue", 0, 1 << 12));
 
 /// A ring that is full at `position` because its slot there holds an untaken message: head cannot have passed that.
 /// For the slow path, since it reads what the other side writes.

@@ -2,18 +2,17 @@
 //! before any other.
 
 use super::{
-    AHEAD, Blocked, Glance, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help,
-    read_cursor,
+    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The private state of one of many receivers.
 #[derive(Debug)]
 pub struct MultiReceiver {
     owner: u16,
     /// Everything that came back up to this epoch has been looked at.
-    seen_epoch: Option<u64>,
+    pub(super) seen_epoch: Option<u64>,
     scan: Option<Scan>,
     freed: bool,
     redelivered: u64,
@@ -47,8 +46,12 @@ impl MultiReceiver {
             let head = read_cursor(memory.head());
             match self.take_at(memory, head) {
                 Ok(Step::Mine) => return Ok(self.take_more(memory, head, want.min(memory.capacity()))),
-                Ok(Step::Passed) => help(memory.head(), head, head.wrapping_add(1)),
-                Ok(Step::LeftBehind) => catch_up(memory, head),
+                Ok(Step::Passed) => {
+                    let next = head.wrapping_add(1);
+                    patience.step(head, next)?;
+                    help(memory.head(), head, next);
+                }
+                Ok(Step::LeftBehind) => catch_up(memory, head, &mut patience)?,
                 Ok(Step::Again) => {}
                 // A head that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.head()) != head => {}
@@ -58,24 +61,46 @@ impl MultiReceiver {
         }
     }
 
-    /// Whether a take is worthwhile.
+    /// Takes one message at first sight, if nothing may have come back: the short way, and a cheap look for polling.
     #[inline]
-    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
-        // Relaxed: only a hint; the take looks again.
-        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Relaxed)) {
-            return Glance::Worthwhile;
+    pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        // Acquire: scan, pairs with epoch.
+        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Acquire)) {
+            return None;
         }
+        let head = read_cursor(memory.head());
+        let ready = Word::ready(memory.lap(head));
+        // Relaxed: nothing is read before the exchange, which is the Acquire.
+        if memory.word(head).load(Ordering::Relaxed) != ready.bits() {
+            return None;
+        }
+        let mine = matches!(exchange(memory, head, ready, ready.taken_by(self.owner)), Step::Mine);
+        if mine {
+            help(memory.head(), head, head.wrapping_add(1));
+        }
+        mine.then_some(head)
+    }
+
+    /// The word to watch for the next message, and what it will be, as long as nobody else takes that.
+    #[inline]
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+        // Relaxed: only watched; the take looks again.
         let head = memory.head().load(Ordering::Relaxed);
-        let word = Word::from_bits(memory.word(head).load(Ordering::Relaxed));
-        Glance::at(word, memory.lap(head))
+        (memory.word(head), Word::ready(memory.lap(head)))
+    }
+
+    /// Frees the slot of a message that has been read.
+    #[inline]
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        let free = Word::free(memory.lap(position).wrapping_add(1));
+        // Release: release, pairs with claim.
+        memory.word(position).store(free.bits(), Ordering::Release);
     }
 
     /// Frees the slots of messages that have been read.
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
         for position in run.positions() {
-            let free = Word::free(memory.lap(position).wrapping_add(1));
-            // Release: release, pairs with claim.
-            memory.word(position).store(free.bits(), Ordering::Release);
+            self.release_one(memory, position);
         }
     }
 
@@ -201,11 +226,15 @@ impl MultiReceiver {
 /// Senders that overwrite leave head behind, by any number of laps. What lies a whole ring below tail has been claimed over,
 /// so head may go there at once.
 #[cold]
-fn catch_up<M: Memory>(memory: &M, head: u64) {
+fn catch_up<M: Memory>(memory: &M, head: u64, patience: &mut Patience) -> Result<(), Blocked> {
     let claimed_over = read_cursor(memory.tail()).saturating_sub(memory.capacity());
-    advance(memory.head(), head, claimed_over.max(head.wrapping_add(1)));
+    let next = claimed_over.max(head.wrapping_add(1));
+    patience.step(head, next)?;
+    advance(memory.head(), head, next);
+    Ok(())
 }
 
+#[inline]
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
     // Acquire: take, pairs with commit and give back: the payload is whole. Relaxed on failure: we look again.
     let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);

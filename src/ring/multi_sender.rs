@@ -12,9 +12,9 @@ use crate::sync::Ordering;
 pub struct MultiSender {
     owner: u16,
     /// A full ring gives up its oldest message.
-    overwrite: bool,
+    pub(super) overwrite: bool,
     /// Free space is known from a single receiver's `head`, not from the words.
-    free_by_head: bool,
+    pub(super) free_by_head: bool,
     overwritten: u64,
 }
 
@@ -22,6 +22,24 @@ impl MultiSender {
     /// A sender that signs its claims with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
         Self { owner, overwrite, free_by_head, overwritten: 0 }
+    }
+
+    /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
+    /// also moves tail on: between the claim and the commit there is nothing but the writing of the payload, so that the
+    /// receiver's looks seldom take the line away in between. Whoever meets the claim meanwhile moves tail itself.
+    #[inline]
+    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let tail = read_cursor(memory.tail());
+        matches!(self.claim_at(memory, tail), Ok(Step::Mine)).then_some(tail)
+    }
+
+    /// Makes the message at `position`, the one that was claimed, visible.
+    #[inline]
+    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        let ready = Word::ready(memory.lap(position));
+        // Release: commit, pairs with take.
+        memory.word(position).store(ready.bits(), Ordering::Release);
+        help(memory.tail(), position, position.wrapping_add(1));
     }
 
     /// Claims between one and `want` slots in a row. Each must be committed or aborted.
@@ -32,7 +50,11 @@ impl MultiSender {
             let tail = read_cursor(memory.tail());
             match self.claim_at(memory, tail) {
                 Ok(Step::Mine) => return Ok(self.claim_more(memory, tail, want.min(memory.capacity()))),
-                Ok(Step::Passed | Step::LeftBehind) => help(memory.tail(), tail, tail.wrapping_add(1)),
+                Ok(Step::Passed | Step::LeftBehind) => {
+                    let next = tail.wrapping_add(1);
+                    patience.step(tail, next)?;
+                    help(memory.tail(), tail, next);
+                }
                 Ok(Step::Again) => {}
                 // A tail that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.tail()) != tail => {}
@@ -49,8 +71,6 @@ impl MultiSender {
             // Release: commit, pairs with take.
             memory.word(position).store(ready.bits(), Ordering::Release);
         }
-        // Most likely the next slot is ours, too: it comes while this message is on its way.
-        memory.fetch_ahead(run.end());
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.
@@ -87,6 +107,7 @@ impl MultiSender {
         run
     }
 
+    #[inline]
     fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
         // Acquire: claim, pairs with release and abort and claim: whoever sees a claim sees a head no older than its owner.

@@ -4,10 +4,10 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{AHEAD, Blocked, Glance, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{AHEAD, Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::{Ordering, compiler_fence};
+use crate::sync::{AtomicU64, Ordering, compiler_fence};
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub struct SingleReceiver {
     /// Everything below it is free. The shared head is its copy.
     head: u64,
     /// The position to deliver next; at least `head`.
-    next: u64,
+    pub(super) next: u64,
     /// Messages came back: deliver again from head, once nothing is held.
-    rewind: bool,
+    pub(super) rewind: bool,
     freed: bool,
     redelivered: u64,
 }
@@ -64,12 +64,33 @@ impl SingleReceiver {
         Err(Blocked::Wait(None))
     }
 
-    /// Whether a take is worthwhile.
+    /// Takes one message that has not been delivered before, at first sight: the short way, and a cheap look for polling.
     #[inline]
-    pub fn glance<M: Memory>(&self, memory: &M) -> Glance {
-        // Relaxed: only a hint; the take looks again.
-        let word = Word::from_bits(memory.word(self.next).load(Ordering::Relaxed));
-        if self.rewind { Glance::Worthwhile } else { Glance::at(word, memory.lap(self.next)) }
+    pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let position = self.next;
+        if self.rewind || take_word(memory, position) != Word::ready(memory.lap(position)) {
+            return None;
+        }
+        self.next = position.wrapping_add(1);
+        note_delivered(memory, self.next);
+        Some(position)
+    }
+
+    /// The word to watch for the next message, and what it will be.
+    #[inline]
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+        (memory.word(self.next), Word::ready(memory.lap(self.next)))
+    }
+
+    /// Gives the slot of a message that has been read back to the senders.
+    #[inline]
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        if position != self.head || position.wrapping_add(1) != self.next {
+            return self.release(memory, Run { first: position, count: 1 });
+        }
+        self.head = self.next;
+        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
+        memory.head().store(self.head, Ordering::Release);
     }
 
     /// Gives the slots of messages that have been read back to the senders.

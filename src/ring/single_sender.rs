@@ -9,11 +9,11 @@ use crate::sync::Ordering;
 /// The private state of the only sender.
 #[derive(Debug)]
 pub struct SingleSender {
-    tail: u64,
+    pub(super) tail: u64,
     /// The last head seen; the true one is never lower.
     head: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
-    free_by_head: bool,
+    pub(super) free_by_head: bool,
 }
 
 impl SingleSender {
@@ -37,6 +37,23 @@ impl SingleSender {
         Ok(Self { tail, head, free_by_head })
     }
 
+    /// Finds one free slot at first sight: the short way. It is committed with [`commit_one`](Self::commit_one).
+    #[inline]
+    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let free = if self.free_by_head {
+            self.tail.wrapping_sub(self.head) < memory.capacity()
+        } else {
+            free_word(memory, self.tail) == Word::free(memory.lap(self.tail))
+        };
+        free.then_some(self.tail)
+    }
+
+    /// Makes the message at `position`, the one that was claimed, visible.
+    #[inline]
+    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.commit(memory, Run { first: position, count: 1 });
+    }
+
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
@@ -55,8 +72,6 @@ impl SingleSender {
         self.tail = run.end();
         // Release: advance, pairs with read cursor.
         memory.tail().store(self.tail, Ordering::Release);
-        // The next slot comes while this message is on its way.
-        memory.fetch_ahead(self.tail);
     }
 
     /// Whether a full ring is one, and not scribbled upon.
@@ -72,11 +87,13 @@ impl SingleSender {
             return Ok(want);
         }
         // Acquire: claim, pairs with release: the receiver's reads come before our writes.
-        self.head = memory.head().load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(self.head);
+        let head = memory.head().load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(head);
         if used > capacity {
-            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, self.head)));
+            // Not to be remembered: the short way above would take it for room.
+            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
         }
+        self.head = head;
         if used == capacity { Err(Blocked::Wait(None)) } else { Ok(want.min(capacity - used)) }
     }
 
@@ -85,8 +102,7 @@ impl SingleSender {
         let mut count = 0;
         while count < want.min(memory.capacity()) {
             let position = self.tail.wrapping_add(count);
-            // Acquire: claim, pairs with release: the receiver's reads come before our writes.
-            let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+            let word = free_word(memory, position);
             if word != Word::free(memory.lap(position)) {
                 return if count > 0 { Ok(count) } else { Err(why_full(memory, position, word)) };
             }
@@ -94,6 +110,12 @@ impl SingleSender {
         }
         Ok(count)
     }
+}
+
+#[inline]
+fn free_word<M: Memory>(memory: &M, position: u64) -> Word {
+    // Acquire: claim, pairs with release: the receiver's reads come before our writes.
+    Word::from_bits(memory.word(position).load(Ordering::Acquire))
 }
 
 /// Whether a message at `position` was committed, read or not.

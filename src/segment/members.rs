@@ -44,6 +44,11 @@ impl Membership {
         Self { file, name: name.clone(), ephemeral, generation: fork::generation() }
     }
 
+    /// One who only looks: no lock, and nothing to do when it goes.
+    pub(super) fn observer(file: File, name: &Name) -> Self {
+        Self { file, name: name.clone(), ephemeral: false, generation: fork::generation() }
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

@@ -4,7 +4,7 @@
 //! * its memory has at least `header().geometry.total` bytes and stays mapped while the `Segment` lives;
 //! * `header()` is a private copy that was checked once; what peers write later cannot change it;
 //! * a shared lock on the file's members byte says that we have it open, so that an ephemeral segment lives while
-//!   anybody uses it. The kernel drops the lock when we die.
+//!   anybody uses it. The kernel drops the lock when we die. One that was only [observed](Segment::observe) has no lock.
 //!
 //! What does not hold: that other processes are well-behaved. Whoever may write the file may write anything into it,
 //! and may cut it short, which kills those who touch the missing part.
@@ -21,14 +21,16 @@ mod remove;
 mod slots;
 #[cfg(all(test, not(miri)))]
 mod tests;
+mod unused;
 
 use core::fmt;
 use core::mem::size_of;
+use core::ptr::NonNull;
 use std::fs::File;
 use std::sync::Arc;
 
 pub use access::Accept;
-pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots};
+pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::Slots, unused::Removal};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};
@@ -74,6 +76,12 @@ impl Segment {
         Some(unsafe { self.region.at(self.row_lock_offset(index)) })
     }
 
+    /// Where the endpoint row with this index is, for as long as that lives; `None` past the end of the table.
+    pub(crate) fn place_of_row(self: &Arc<Self>, index: usize) -> Option<RowPlace> {
+        let row = NonNull::from(self.row(index)?);
+        Some(RowPlace { row, _segment: Arc::clone(self) })
+    }
+
     /// The byte of the file that the endpoint with this row locks: the row's first.
     #[inline]
     pub(crate) fn row_lock_offset(&self, index: usize) -> u64 {
@@ -85,7 +93,7 @@ impl Segment {
         Slots::new(Arc::clone(self))
     }
 
-    /// The file; `None` for a heap twin. Its description holds the members lock: take other locks on a [`Self::reopen`]ed one.
+    /// The file; `None` for a heap twin. Its description may hold the members lock: take other locks on a [`Self::reopen`]ed one.
     pub(crate) fn file(&self) -> Option<&File> {
         self.member.as_ref().map(Membership::file)
     }
@@ -116,6 +124,25 @@ impl Segment {
     pub(crate) fn is_removed(&self) -> bool {
         // Relaxed: a flag by itself; whoever must not miss it sleeps on an event that is moved after it.
         self.control().signals.removed.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// One row of the table, as the hot path sees it. Keeps the segment mapped.
+pub(crate) struct RowPlace {
+    row: NonNull<Row>,
+    _segment: Arc<Segment>,
+}
+
+// SAFETY: a row consists of atomics, and the segment that it lies in is `Send` and `Sync` and kept by the `Arc`.
+unsafe impl Send for RowPlace {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for RowPlace {}
+
+impl RowPlace {
+    #[inline]
+    pub(crate) fn row(&self) -> &Row {
+        // SAFETY: it was a reference into the segment, which we keep.
+        unsafe { self.row.as_ref() }
     }
 }
 

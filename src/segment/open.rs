@@ -24,9 +24,21 @@ impl Segment {
     /// Nothing has the name, something else has it, it is of a user whom we do not accept, it is damaged or of
     /// another version, it is being removed, or the system refuses.
     pub(crate) fn open(name: &Name, accept: &Accept) -> Result<Self, OpenError> {
+        Self::try_to_open(name, accept, open_once)
+    }
+
+    /// The same for those who only look: no lock, so it neither keeps an ephemeral segment nor removes it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn observe(name: &Name, accept: &Accept) -> Result<Self, OpenError> {
+        Self::try_to_open(name, accept, observe_once)
+    }
+
+    fn try_to_open(name: &Name, accept: &Accept, once: Way) -> Result<Self, OpenError> {
         let mut lost = OpenError::NotFound { name: name.as_str().to_owned() };
         for _ in 0..TRIES {
-            match open_once(name, accept)? {
+            match once(name, accept)? {
                 Attempt::Opened(segment) => return Ok(*segment),
                 Attempt::Replaced => {}
                 Attempt::Removed => lost = OpenError::Removed { name: name.as_str().to_owned() },
@@ -36,6 +48,9 @@ impl Segment {
         Err(lost)
     }
 }
+
+/// One attempt, as a member or as one who only looks.
+type Way = fn(&Name, &Accept) -> Result<Attempt, OpenError>;
 
 enum Attempt {
     Opened(Box<Segment>),
@@ -61,6 +76,23 @@ fn open_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
             Err(_) => Err(OpenError::Removed { name: name.as_str().to_owned() }),
         };
     }
+    map(name, member, header, &bytes)
+}
+
+fn observe_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
+    let (file, meta) = open_file(name, accept)?;
+    if meta.nlink() == 0 {
+        return Ok(Attempt::Replaced);
+    }
+    let (header, bytes) = read_header(&file, &meta)?;
+    let member = Membership::observer(file, name);
+    if member.is_removed()? {
+        return Ok(Attempt::Removed);
+    }
+    map(name, member, header, &bytes)
+}
+
+fn map(name: &Name, member: Membership, header: Header, bytes: &[u8; HEADER_LEN]) -> Result<Attempt, OpenError> {
     let region = match Region::map(name, header.geometry.total) {
         Ok(region) => region,
         Err(e) if e.errno == libc::ESTALE || !shm::is_name_of(name.as_str(), member.file()) => {
@@ -70,7 +102,7 @@ fn open_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
     };
     // The mapping was made by name. The header has 128 random bits that only those know who may read our file, and
     // they are the same as those who may write it; so equal bytes are the same file.
-    if region.header_bytes() != bytes {
+    if region.header_bytes() != *bytes {
         return Ok(Attempt::Replaced);
     }
     if header.huge_pages {

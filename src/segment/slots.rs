@@ -1,20 +1,23 @@
 //! The slots of a segment, as the hot path sees them.
 
 use core::fmt;
+use core::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Segment;
+use crate::layout::control::Control;
 use crate::sync::{AtomicU32, AtomicU64};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
 
-/// Where each slot's word, length and payload lie. Keeps the segment mapped.
+/// Where the cursors, and each slot's word, length and payload lie. Keeps the segment mapped.
 ///
 /// Indexes are masked by the capacity, so any position may be given and none leads outside. Nothing here arbitrates:
 /// whose a payload is, the slot's word says.
 #[derive(Clone)]
 pub(crate) struct Slots {
+    control: NonNull<Control>,
     base: *mut u8,
     mask: u64,
     stride: usize,
@@ -23,7 +26,7 @@ pub(crate) struct Slots {
     segment: Arc<Segment>,
 }
 
-// SAFETY: `base` points into the segment, which is `Send` and `Sync` and kept by the `Arc`; only atomics are reached
+// SAFETY: `control` and `base` point into the segment, which is `Send` and `Sync` and kept by the `Arc`; only atomics are reached
 // through it here, and payloads are handed out as raw pointers.
 unsafe impl Send for Slots {}
 // SAFETY: as for `Send`; no method changes the view itself.
@@ -35,6 +38,7 @@ impl Slots {
         // SAFETY: the slots begin within the segment: `total` is `slots_offset` and the slots, rounded up.
         let base = unsafe { segment.region.base().add(geometry.slots_offset as usize) };
         Self {
+            control: NonNull::from(segment.control()),
             base: base.as_ptr(),
             mask: geometry.request.capacity - 1,
             stride: geometry.stride as usize,
@@ -42,6 +46,13 @@ impl Slots {
             fixed_len: geometry.request.fixed_len,
             segment,
         }
+    }
+
+    /// The shared cursors and signals.
+    #[inline]
+    pub(crate) fn control(&self) -> &Control {
+        // SAFETY: it was a reference into the segment, which we keep.
+        unsafe { self.control.as_ref() }
     }
 
     #[inline]
@@ -59,17 +70,23 @@ impl Slots {
         unsafe { &*place }
     }
 
-    /// The length of the message in the slot at `index`, taken modulo the capacity.
-    ///
-    /// # Panics
-    /// The segment stores no lengths, because every message has the same (`fixed_len`): there is no such word.
+    /// The length of the message in the slot at `index`, taken modulo the capacity. `None`: every message has the same
+    /// (`fixed_len`), and there is no such word.
     #[inline]
-    pub(crate) fn len(&self, index: u64) -> &AtomicU32 {
-        assert!(!self.fixed_len, "a segment of messages of one length stores no lengths");
+    pub(crate) fn len(&self, index: u64) -> Option<&AtomicU32> {
+        if self.fixed_len {
+            return None;
+        }
         // SAFETY: a slot with a length has at least 16 bytes before its end.
         let place = unsafe { self.slot(index).add(LEN_OFFSET) }.cast::<AtomicU32>();
         // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that we keep.
-        unsafe { &*place }
+        Some(unsafe { &*place })
+    }
+
+    /// Whether there are no lengths.
+    #[inline]
+    pub(crate) fn fixed_len(&self) -> bool {
+        self.fixed_len
     }
 
     /// Asks the processor to fetch the beginning of the slot at `index`, taken modulo the capacity, to be written soon: a
@@ -156,8 +173,9 @@ mod tests {
                 let (slots, request) = slots(max_len, align, fixed_len);
                 for index in 0..8u64 {
                     slots.word(index).store(index + 1, Ordering::Relaxed);
-                    if !fixed_len {
-                        slots.len(index).store(max_len as u32, Ordering::Relaxed);
+                    assert_eq!(slots.len(index).is_none(), fixed_len);
+                    if let Some(len) = slots.len(index) {
+                        len.store(max_len as u32, Ordering::Relaxed);
                     }
                     let payload = slots.payload(index);
                     assert_eq!(payload as u64 % request.align, 0);
@@ -170,12 +188,6 @@ mod tests {
                 assert_eq!(slots.word(u64::MAX).load(Ordering::Relaxed), 8);
             }
         }
-    }
-
-    #[test]
-    #[should_panic(expected = "stores no lengths")]
-    fn fixed_messages_have_no_length_word() {
-        slots(0, 1, true).0.len(7);
     }
 
     #[test]

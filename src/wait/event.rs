@@ -18,9 +18,31 @@ pub struct Ticket {
 
 /// Waiter, steps 1 and 2. What is looked at after this and not found will be announced by a wake-up.
 pub fn mark<P: Parking>(parking: &P, event: &AtomicU32) -> Ticket {
-    // Relaxed, with the barrier below: it orders the mark before the next look. Acquire: mark, pairs with removal.
-    let word = event.fetch_or(MARK, Ordering::Relaxed) | MARK;
+    let word = set_mark(event);
     Ticket { word, ordered: parking.heavy_barrier() }
+}
+
+/// Waiter on several words, steps 1 and 2: marks each, with one barrier for all. Returns whether that was passed.
+pub fn mark_all<'w, P: Parking>(parking: &P, events: &[&'w AtomicU32], marked: &mut Vec<(&'w AtomicU32, u32)>) -> bool {
+    marked.clear();
+    marked.extend(events.iter().map(|event| (*event, set_mark(event))));
+    parking.heavy_barrier()
+}
+
+/// Waiter, step 4, when a command may end the sleep, too: one that changes `control` and wakes who sleeps on it.
+pub fn sleep_or<P: Parking>(
+    parking: &P,
+    event: &AtomicU32,
+    ticket: Ticket,
+    control: (&AtomicU32, u32),
+    limit: Duration,
+) {
+    parking.park_any(&[(event, ticket.word), control], limit);
+}
+
+fn set_mark(event: &AtomicU32) -> u32 {
+    // Relaxed, with the barrier that follows: it orders the mark before the next look. Acquire: mark, pairs with removal.
+    event.fetch_or(MARK, Ordering::Relaxed) | MARK
 }
 
 /// Waiter, step 4: sleeps for at most `limit`, unless somebody has been woken since the mark.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Parking;
-use crate::os::{futex, membarrier};
+use crate::os::{futex, membarrier, waitv};
 use crate::sync::{AtomicU32, Ordering, compiler_fence, fence};
 
 /// The kernel's futex, with `membarrier` as the waiter's barrier where that can be had.
@@ -23,6 +23,10 @@ impl Futex {
 impl Parking for Futex {
     fn park(&self, word: &AtomicU32, expected: u32, limit: Duration) {
         futex::wait(word, expected, Some(limit));
+    }
+
+    fn park_any(&self, words: &[(&AtomicU32, u32)], limit: Duration) {
+        waitv::wait_any(words, limit);
     }
 
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32 {

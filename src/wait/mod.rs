@@ -25,18 +25,35 @@
 //! A waiter that was woken, took what it wanted and sees that there is more passes the wake-up on: messages may become
 //! visible many at a time with a single commit.
 //!
+//! # Several words
+//!
+//! One who waits for several things marks each word, passes one heavy barrier, looks at everything once more, and sleeps
+//! on all words at once, if each is still what it marked. The argument above holds for each word by itself: its mark
+//! came before the barrier, and the look after it.
+//!
+//! Wakers count such a sleeper once for each word. So it may use up the wake-ups of several wakers and then take one thing
+//! only. What it was woken for and leaves, it owes to the others: when it has slept, it passes the wake-up on, for each
+//! word behind which something is left ([`Phase::Woken`]).
+//!
+//! A helper thread (`serve`) waits in the place of an endpoint that sleeps in an event loop of its own. It takes nothing, so
+//! it passes on what is more than its endpoint will take, and its endpoint passes on when it does not come to take it.
+//!
 //! `loom-tests/` runs this with fences under every interleaving; the argument is the same for `membarrier`, whose
 //! manual page promises that every running thread passes a full barrier between its start and its end.
 #![cfg_attr(loom, allow(dead_code))]
 
+mod any;
 mod event;
 #[cfg(not(loom))]
 mod futex;
+mod serve;
 mod until;
 
+pub use any::until_any;
 pub use event::{mark, notify, notify_all, sleep};
 #[cfg(not(loom))]
 pub use futex::Futex;
+pub use serve::{Order, order, serve};
 pub use until::{Attempt, Deadline, Phase, until};
 
 use core::time::Duration;
@@ -64,6 +81,8 @@ pub enum Wait {
 pub trait Parking {
     /// Sleeps while `word` is `expected`, for at most `limit`. May return early for no reason.
     fn park(&self, word: &AtomicU32, expected: u32, limit: Duration);
+    /// Sleeps while every word is what stands beside it, for at most `limit`. May return early for no reason.
+    fn park_any(&self, words: &[(&AtomicU32, u32)], limit: Duration);
     /// Wakes at most `count` sleepers, and says how many.
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32;
     /// The waiter's barrier. `false`: it could not be passed, and the waiter must not sleep long.

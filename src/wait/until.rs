@@ -85,7 +85,11 @@ pub fn until<P: Parking, T>(
 }
 
 /// `Some`: it is over, one way or the other. `None`: time to sleep.
-fn spin<T>(wait: Wait, deadline: Deadline, attempt: &mut impl FnMut(Phase) -> Attempt<T>) -> Option<Option<T>> {
+pub(super) fn spin<T>(
+    wait: Wait,
+    deadline: Deadline,
+    attempt: &mut impl FnMut(Phase) -> Attempt<T>,
+) -> Option<Option<T>> {
     let mut since = None;
     let mut yields = 0;
     loop {

@@ -7,6 +7,7 @@ mod common;
 mod content;
 mod deaths;
 mod flow;
+mod looking;
 mod namespaces;
 mod run;
 mod signals;

@@ -6,6 +6,7 @@ mod common;
 mod closing;
 mod holding;
 mod joining;
+mod looking;
 mod names;
 mod pull;
 mod send;

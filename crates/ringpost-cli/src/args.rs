@@ -11,7 +11,7 @@ use crate::units;
 
 const EXIT_STATUS: &str = "Exit status:
   0  done
-  1  another failure
+  1  another failure (doctor: somebody is dead, or stuck)
   2  usage
   3  no such queue
   4  it exists already
@@ -44,6 +44,10 @@ pub enum Command {
     Pull(Pull),
     /// Say what a queue is, and who uses it
     Stat(Stat),
+    /// Copy messages to standard output and leave them where they are
+    Peek(Peek),
+    /// Say who holds what, dead or alive, and what is stuck; repair what the dead have left
+    Doctor(Doctor),
     /// List the queues of this machine
     Ls(Ls),
     /// Remove queues
@@ -121,7 +125,7 @@ pub struct Open {
 impl Open {
     /// Opens it, as asked for.
     pub fn open(&self) -> Result<ringpost::Queue, ringpost::OpenError> {
-        let accept = self.accept_owner.iter().fold(Accept::default(), |accept, uid| accept.owner(*uid));
+        let accept = accept(&self.accept_owner);
         match self.wait {
             Some(timeout) => ringpost::Queue::wait_for_with(&self.name, timeout, &accept),
             None => ringpost::Queue::open_with(&self.name, &accept),
@@ -197,7 +201,87 @@ pub struct Stat {
     pub json: bool,
 }
 
+/// Which queue to look at from outside.
 #[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// The queue
+    pub name: String,
+    /// Accept a queue that this user made, besides our own and root's
+    #[arg(long, value_name = "UID")]
+    pub accept_owner: Vec<u32>,
+}
+
+impl Inspect {
+    /// Looks at it, without being one of those who have it open.
+    pub fn inspector(&self) -> Result<ringpost::Inspector, ringpost::OpenError> {
+        ringpost::Inspector::open_with(&self.name, &accept(&self.accept_owner))
+    }
+}
+
+/// Our own queues, root's, and those of `owners`.
+pub fn accept(owners: &[u32]) -> Accept {
+    owners.iter().fold(Accept::default(), |accept, uid| accept.owner(*uid))
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Nothing is taken, locked or written. What changes while it is copied is copied again, so each message
+is whole. With --format json each has its position and its state, too: ready, came back, held, or being written.
+
+Examples:
+  ringpost peek jobs                       all that wait
+  ringpost peek jobs --size 1              the one that comes next
+  ringpost peek jobs --held --format json  those that somebody holds or is writing, too"
+)]
+pub struct Peek {
+    #[command(flatten)]
+    pub inspect: Inspect,
+    /// The most messages to show; by default all
+    #[arg(long, value_name = "N")]
+    pub size: Option<usize>,
+    /// Leave out messages before this position, counted from 0 since the queue was made
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    pub from: u64,
+    /// Show messages that a receiver holds, too, and with --format json those that a sender is writing
+    #[arg(long)]
+    pub held: bool,
+    /// How messages are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status: 0 if all is well, or has been repaired; 1 if an endpoint is dead, is stopped with something in its
+hands, or was in the way of others for as long as it was watched; 6 if the queue is corrupt.
+
+Nobody who lives is robbed: --fix frees what the dead held, as those who use the queue do when they meet it. A stopped
+process has to be continued or killed.
+
+Examples:
+  ringpost doctor jobs
+  ringpost doctor jobs --watch 5s   whoever is in the way for five seconds is stuck
+  ringpost doctor jobs --fix || ringpost doctor jobs --json"
+)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub inspect: Inspect,
+    /// Repair the endpoints that are dead
+    #[arg(long)]
+    pub fix: bool,
+    /// Look twice, this far apart: what has not moved in between has been held for so long. With 0s look once
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = units::duration)]
+    pub watch: Duration,
+    /// One JSON document; times in nanoseconds
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The last column says who uses a queue. One that nobody has open is stale: with what is left in it.
+Temporary files of those who make queues are listed behind them, if there are any."
+)]
 pub struct Ls {
     /// One JSON document; sizes in bytes, times in nanoseconds
     #[arg(long)]
@@ -205,10 +289,36 @@ pub struct Ls {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --stale: queues that nobody has open go if they are empty and nobody has joined them for a minute, or
+if they are ephemeral; and temporary files go whose maker is dead. Queues with messages stay, and so does what is damaged
+or not ours. What was done is told, and why.
+
+Examples:
+  ringpost rm jobs results
+  ringpost rm --stale --dry-run
+  ringpost rm --stale --older-than 0s results   unless somebody has it open, or it has messages
+  ringpost rm --stale --older-than 7days --with-messages"
+)]
 pub struct Rm {
-    /// The queues
-    #[arg(required = true)]
+    /// The queues; with --stale only these, and only if they are stale
+    #[arg(required_unless_present = "stale")]
     pub names: Vec<String>,
+    /// Remove what nobody uses any more
+    #[arg(long)]
+    pub stale: bool,
+    /// Only say what would be removed
+    #[arg(long, requires = "stale")]
+    pub dry_run: bool,
+    /// Only queues that nobody has joined for so long
+    #[arg(long, requires = "stale", value_name = "DURATION", default_value = "1m", value_parser = units::duration)]
+    pub older_than: Duration,
+    /// Queues with messages in them, too; the messages are lost
+    #[arg(long, requires = "stale")]
+    pub with_messages: bool,
+    /// With --stale: one JSON document
+    #[arg(long, requires = "stale")]
+    pub json: bool,
     /// Accept a queue that this user made, besides our own and root's
     #[arg(long, value_name = "UID")]
     pub accept_owner: Vec<u32>,

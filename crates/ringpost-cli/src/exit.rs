@@ -22,6 +22,8 @@ pub enum Failure {
     TimedOut(String),
     /// Whoever read our output has gone: that is theirs to decide, and nothing is said about it.
     OutputClosed,
+    /// A report was written, and it is not a good one.
+    Unhealthy(String),
     /// A signal ended a command before it was done.
     Interrupted(String),
 }
@@ -34,7 +36,7 @@ impl Failure {
             Self::Partly(_, error) => send_status(error),
             Self::Usage(_) => 2,
             Self::TimedOut(_) => 5,
-            Self::Io(..) | Self::Input(_) | Self::OutputClosed | Self::Interrupted(_) => 1,
+            Self::Io(..) | Self::Input(_) | Self::OutputClosed | Self::Interrupted(_) | Self::Unhealthy(_) => 1,
         }
     }
 
@@ -45,7 +47,11 @@ impl Failure {
             Self::Library(error) => say(error),
             Self::Partly(sent, error) => eprintln!("ringpost: {sent} messages were sent, then: {error}"),
             Self::Io(what, error) => eprintln!("ringpost: {what}: {error}"),
-            Self::Usage(text) | Self::Input(text) | Self::TimedOut(text) | Self::Interrupted(text) => say(text),
+            Self::Usage(text)
+            | Self::Input(text)
+            | Self::TimedOut(text)
+            | Self::Interrupted(text)
+            | Self::Unhealthy(text) => say(text),
             Self::OutputClosed => {}
         }
     }

@@ -36,7 +36,8 @@ pub fn shows_deliveries(format: Format) -> bool {
     format == Format::Json
 }
 
-fn json_of(message: &[u8], deliveries: u32) -> Value {
+/// One message as a JSON object.
+pub fn json_of(message: &[u8], deliveries: u32) -> Value {
     match std::str::from_utf8(message) {
         Ok(text) => json!({ "len": message.len(), "deliveries": deliveries, "text": text }),
         Err(_) => json!({ "len": message.len(), "deliveries": deliveries, "hex": hex(message) }),
@@ -68,6 +69,12 @@ pub fn print_table(rows: &[(&str, String)]) -> Result<(), Failure> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut out = io::stdout().lock();
     rows.iter().try_for_each(|(name, value)| writeln!(out, "{name:<width$}  {value}")).map_err(Failure::output)
+}
+
+/// Writes lines.
+pub fn print_lines(lines: &[String]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::output)
 }
 
 /// Writes rows under their headings, aligned; nothing when there are none.

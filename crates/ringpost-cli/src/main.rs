@@ -3,10 +3,12 @@
 mod args;
 mod bench;
 mod create;
+mod doctor;
 mod exit;
 mod format;
 mod framing;
 mod list;
+mod peek;
 mod plan;
 mod pull;
 mod remove;
@@ -40,6 +42,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Send(args) => send::run(&args),
         Command::Pull(args) => pull::run(&args),
         Command::Stat(args) => stat::run(&args),
+        Command::Peek(args) => peek::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Ls(args) => list::run(&args),
         Command::Rm(args) => remove::run(&args),
         Command::Plan(args) => plan::run(&args),

@@ -77,13 +77,14 @@ fn endpoint_row(endpoint: &EndpointStat) -> Vec<String> {
     vec![
         endpoint.number.to_string(),
         endpoint.role.to_string(),
-        endpoint.pid.map_or_else(|| "elsewhere".to_owned(), |pid| pid.to_string()),
+        show_pid(endpoint.pid),
         show_liveness(endpoint.liveness).to_owned(),
         show_time(endpoint.joined_ns),
     ]
 }
 
-fn endpoint_json(endpoint: &EndpointStat) -> Value {
+/// An endpoint as a JSON object.
+pub fn endpoint_json(endpoint: &EndpointStat) -> Value {
     json!({
         "number": endpoint.number,
         "role": endpoint.role.to_string(),
@@ -93,7 +94,13 @@ fn endpoint_json(endpoint: &EndpointStat) -> Value {
     })
 }
 
-fn show_liveness(liveness: Liveness) -> &'static str {
+/// A process, as far as its number means anything here.
+pub fn show_pid(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "elsewhere".to_owned(), |pid| pid.to_string())
+}
+
+/// Dead or alive.
+pub fn show_liveness(liveness: Liveness) -> &'static str {
     match liveness {
         Liveness::Alive => "alive",
         Liveness::Dead => "dead",

@@ -33,6 +33,21 @@ pub fn show_time(ns: u64) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
+/// A span of time for a person, to the second, or to the millisecond if it is short.
+pub fn show_span(span: Duration) -> String {
+    let exact = if span < Duration::from_secs(10) {
+        Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(span.as_secs())
+    };
+    humantime::format_duration(exact).to_string()
+}
+
+/// A span of time in nanoseconds.
+pub fn span_ns(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

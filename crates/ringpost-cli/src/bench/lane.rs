@@ -13,6 +13,8 @@ use crate::format::ends;
 pub const STALLED: Duration = Duration::from_millis(100);
 /// Bytes that a queue's messages may take, where that leaves a useful number of them: about what a cache holds.
 const QUEUE_BYTES: usize = 1 << 20;
+/// Messages that a queue holds at least where one is under way at a time.
+const TRIP_CAPACITY: usize = 8;
 
 /// From this size on, messages are written in place.
 pub const IN_PLACE: usize = 4096;
@@ -98,9 +100,10 @@ impl Lane {
         }
     }
 
-    /// Messages that a queue of it holds: enough for some batches.
+    /// Messages that a queue of it holds: enough for some batches, or, since one is under way at a time, few enough for the
+    /// nearest cache.
     pub fn capacity(&self) -> usize {
-        (QUEUE_BYTES / self.len.max(1)).clamp(4 * BATCH, 64 * BATCH)
+        if self.kind.is_trip() { TRIP_CAPACITY } else { (QUEUE_BYTES / self.len.max(1)).clamp(4 * BATCH, 64 * BATCH) }
     }
 
     /// Makes or opens one of its queues.

@@ -20,6 +20,9 @@ const DIGITS: u8 = 3;
 /// Times above this are recorded as this.
 const LONGEST_NS: u64 = 10_000_000_000;
 
+/// What the raw ping-pong carries, as a type: its length is known to the compiler there, so it is here.
+type RawWords = [u64; RAW_WORDS];
+
 /// A way to the other process and back.
 trait Wire {
     /// Sends `words`.
@@ -102,6 +105,8 @@ pub fn measure(lane: &Lane, shared: &'static Shared) -> Result<Measure, Failure>
         ping(wire, RAW_WORDS)
     } else if lane.is_typed() {
         ping(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?, 1)
+    } else if lane.len == size_of::<RawWords>() {
+        ping(wire(lane, Options::of::<RawWords>, &lane.there(), &lane.back())?, RAW_WORDS)
     } else {
         ping(wire(lane, bytes(lane), &lane.there(), &lane.back())?, lane.len / 8)
     })
@@ -116,6 +121,8 @@ pub fn serve(lane: &Lane, shared: &'static Shared) -> Result<Serve, Failure> {
         pong(wire, RAW_WORDS)
     } else if lane.is_typed() {
         pong(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?, 1)
+    } else if lane.len == size_of::<RawWords>() {
+        pong(wire(lane, Options::of::<RawWords>, &lane.back(), &lane.there())?, RAW_WORDS)
     } else {
         pong(wire(lane, bytes(lane), &lane.back(), &lane.there())?, lane.len / 8)
     })

@@ -139,6 +139,8 @@ fn random_words_and_slots() {
         for args in [
             vec!["stat", &name],
             vec!["stat", &name, "--json"],
+            vec!["peek", &name, "--held", "--format", "json"],
+            vec!["doctor", &name, "--watch", "1ms", "--json"],
             vec!["send", &name, "--timeout", "20ms", "x", "y"],
             vec!["pull", &name, "--size", "5", "--timeout", "20ms", "--format", "hex"],
             vec!["pull", &name, "--follow", "--timeout", "20ms", "--format", "json"],
@@ -167,6 +169,8 @@ fn random_bits() {
             vec!["pull", &*name, "--size", "5", "--timeout", "20ms"],
             vec!["send", &*name, "--timeout", "20ms", "x"],
             vec!["stat", &*name],
+            vec!["peek", &*name, "--held", "--format", "hex"],
+            vec!["doctor", &*name, "--watch", "0s", "--fix"],
         ] {
             let done = run(&args);
             assert!(matches!(done.code(), Some(0 | 1 | 3 | 5 | 6)), "round {round}, {args:?}: {done:?}");

@@ -1,6 +1,7 @@
 //! The tool as scripts see it: exit statuses, bytes on standard output, words on standard error, and signals.
 
 mod corrupt;
+mod doctor;
 mod interrupts;
 mod owners;
 mod policies;
@@ -8,5 +9,6 @@ mod pull;
 mod reports;
 mod round_trips;
 mod run;
+mod stale;
 mod status;
 mod surface;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::run::{RINGPOST, create, numbered, ok, ok_with, run};
 
-const COMMANDS: [&str; 8] = ["create", "send", "pull", "stat", "ls", "rm", "plan", "completions"];
+const COMMANDS: [&str; 10] = ["create", "send", "pull", "stat", "peek", "doctor", "ls", "rm", "plan", "completions"];
 
 #[test]
 fn each_command_has_help() {
@@ -43,6 +43,9 @@ fn what_cannot_be_written_does_not_panic() {
         vec!["completions", "fish"],
         vec!["stat", &name],
         vec!["stat", &name, "--json"],
+        vec!["peek", &name],
+        vec!["doctor", &name],
+        vec!["doctor", &name, "--json"],
         vec!["ls"],
         vec!["ls", "--json"],
         vec!["plan", "--capacity", "64", "--max-len", "16"],

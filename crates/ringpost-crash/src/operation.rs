@@ -1,0 +1,272 @@
+//! What is looked at, and what must be left of it.
+
+use clap::ValueEnum;
+use ringpost::{Ends, Options, WhenFull};
+
+use crate::message::MAX_LEN;
+
+/// One operation of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Operation {
+    /// Send one message
+    Send,
+    /// Try to send when full
+    SendFull,
+    /// Send when full, over the oldest message
+    Overwrite,
+    /// Send into a queue that is full but for a slot that was given up
+    SendSkipped,
+    /// Take one message
+    Pull,
+    /// Take one message, behind a slot that was given up
+    PullSkipped,
+    /// Release two messages
+    Release,
+    /// Release a message while an older one is still held
+    ReleaseLate,
+    /// Lend a slot, write in place, commit
+    Commit,
+    /// Lend a slot, write in place, give it up
+    Abort,
+    /// Send two messages at once
+    SendBatch,
+    /// Take two messages at once
+    PullBatch,
+    /// Put back two messages that were looked at
+    GiveBack,
+    /// Put back two messages that nobody looked at
+    GiveBackUnseen,
+    /// Join as a sender
+    JoinSender,
+    /// Join as a receiver
+    JoinReceiver,
+    /// Leave as a sender
+    LeaveSender,
+    /// Leave as a receiver
+    LeaveReceiver,
+    /// Leave as a receiver that has leaked what it holds
+    LeaveHolding,
+    /// Join both ends after others died with a loan and with messages
+    Recover,
+    /// Receive where others died meanwhile with a loan and with messages
+    Repair,
+    /// Make a queue
+    Create,
+    /// Make a queue where files without a name cannot be had
+    CreateTemporary,
+    /// Open a queue
+    Open,
+    /// Make or open a queue
+    OpenOrCreate,
+    /// Remove a queue
+    Remove,
+    /// Close an ephemeral queue, the last one out
+    LeaveEphemeral,
+}
+
+/// Messages that a queue holds: with single ends, and the least with a multi end.
+const CAPACITY: usize = 4;
+const MULTI_CAPACITY: usize = 64;
+/// The most endpoints of every queue here.
+pub const ENDPOINTS: usize = 4;
+
+/// How many senders and receivers a queue allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pair {
+    /// One and one
+    #[value(name = "1:1")]
+    OneOne,
+    /// One and many
+    #[value(name = "1:n")]
+    OneMany,
+    /// Many and one
+    #[value(name = "n:1")]
+    ManyOne,
+    /// Many and many
+    #[value(name = "n:n")]
+    ManyMany,
+}
+
+impl Pair {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        value_name(&self)
+    }
+
+    /// The senders.
+    pub fn senders(self) -> Ends {
+        if matches!(self, Self::OneOne | Self::OneMany) { Ends::Single } else { Ends::Multi }
+    }
+
+    /// The receivers.
+    pub fn receivers(self) -> Ends {
+        if matches!(self, Self::OneOne | Self::ManyOne) { Ends::Single } else { Ends::Multi }
+    }
+}
+
+fn value_name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// Who makes a queue before an operation begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// There is none.
+    Nobody,
+    /// The process that is traced.
+    Child,
+    /// The process that traces.
+    Tracer,
+}
+
+/// How many messages the queue has, and how many of those are held, when an operation begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scene {
+    /// The number of the first message that is there. All before it have been sent and released.
+    pub first: u64,
+    /// So many are there.
+    pub waiting: u64,
+    /// So many of those, from the first, a receiver holds.
+    pub held: u64,
+    /// Whether a slot that was given up lies before them.
+    pub skipped: bool,
+}
+
+impl Scene {
+    /// Behind the last message: the number of the next.
+    pub fn end(self) -> u64 {
+        self.first + self.waiting
+    }
+}
+
+impl Operation {
+    /// All of them.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        value_name(&self)
+    }
+
+    /// The combinations of ends that make a difference to it.
+    pub fn ends(self) -> &'static [Pair] {
+        match self {
+            // A dead sender's claim must be in a living receiver's way.
+            Self::Repair | Self::PullSkipped => &[Pair::ManyOne, Pair::ManyMany],
+            // Elsewhere nothing is left of what was given up, or only the receiver passes it.
+            Self::SendSkipped => &[Pair::ManyMany],
+            _ if self.is_inside() => Pair::value_variants(),
+            _ => &[Pair::ManyMany],
+        }
+    }
+
+    /// Who makes the queue before it begins.
+    pub fn maker(self) -> Maker {
+        match self {
+            Self::Create | Self::CreateTemporary | Self::OpenOrCreate => Maker::Nobody,
+            // Or it would go when its maker has it open no more.
+            Self::LeaveEphemeral => Maker::Child,
+            _ => Maker::Tracer,
+        }
+    }
+
+    /// Whether the queue may be gone afterwards.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Remove | Self::LeaveEphemeral)
+    }
+
+    /// Whether it works on the content of a queue, and not on its name.
+    pub fn is_inside(self) -> bool {
+        self.maker() == Maker::Tracer && !self.removes() && self != Self::Open
+    }
+
+    /// What the queue is made with.
+    pub fn options(self, ends: Pair) -> Options {
+        let when_full = if self == Self::Overwrite { WhenFull::Overwrite } else { WhenFull::Block };
+        let options = Options::new(CAPACITY).max_len(MAX_LEN).endpoints(ENDPOINTS);
+        let options = options.senders(ends.senders()).receivers(ends.receivers());
+        options.when_full(when_full).ephemeral(self == Self::LeaveEphemeral)
+    }
+
+    /// How the queue is when it begins.
+    pub fn scene(self, ends: Pair) -> Scene {
+        let single = ends == Pair::OneOne && self != Self::Overwrite;
+        let capacity = if single { CAPACITY } else { MULTI_CAPACITY } as u64;
+        let (waiting, held) = match self {
+            Self::SendFull | Self::Overwrite => (capacity, 0),
+            Self::SendSkipped => (capacity - 1, 0),
+            Self::PullBatch => (3, 0),
+            Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
+            Self::LeaveHolding | Self::Recover => (3, 2),
+            Self::Repair if ends == Pair::ManyOne => (0, 0),
+            Self::Repair => (2, 2),
+            _ => (2, 0),
+        };
+        // One before the end of a lap, so that what follows wraps around.
+        let skipped = matches!(self, Self::SendSkipped | Self::PullSkipped);
+        Scene { first: capacity - 1, waiting, held, skipped }
+    }
+}
+
+/// Whether something is so in every case, in none, or may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Must {
+    /// It is.
+    Be,
+    /// It may be.
+    Maybe,
+    /// It is not.
+    NotBe,
+}
+
+/// What must be true of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is delivered.
+    pub there: Must,
+    /// Whether that says that it was delivered before.
+    pub redelivered: Must,
+    /// Whether the operation sends it: of several, the first ones are there or none.
+    pub own: bool,
+}
+
+/// All messages that matter, in the order of their delivery.
+pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expected> {
+    let scene = operation.scene(ends);
+    let whole = |number| Expected { number, there: Must::Be, redelivered: Must::NotBe, own: false };
+    let mut all: Vec<Expected> = (scene.first..scene.end()).map(whole).collect();
+    let held = |all: &mut Vec<Expected>, count: usize, redelivered: Must| {
+        all[..count].iter_mut().for_each(|message| message.redelivered = redelivered);
+    };
+    let gone = if finished { Must::NotBe } else { Must::Maybe };
+    let sent = |all: &mut Vec<Expected>, count: u64, there: Must| {
+        let own = (scene.end()..scene.end() + count).map(|n| Expected { there, own: true, ..whole(n) });
+        all.extend(own);
+    };
+    match operation {
+        Operation::Send | Operation::SendSkipped | Operation::Commit | Operation::Overwrite => {
+            sent(&mut all, 1, if finished { Must::Be } else { Must::Maybe });
+        }
+        Operation::SendBatch => sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
+        Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
+        // Seen by the program only when the operation is over.
+        Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        Operation::PullBatch => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
+        Operation::Release | Operation::GiveBack | Operation::LeaveHolding => held(&mut all, 2, Must::Be),
+        Operation::Recover | Operation::ReleaseLate => held(&mut all, 2, Must::Be),
+        Operation::Repair => held(&mut all, scene.held as usize, Must::Be),
+        Operation::GiveBackUnseen => held(&mut all, 2, if finished { Must::NotBe } else { Must::Maybe }),
+        _ => {}
+    }
+    match operation {
+        Operation::Release => all[..2].iter_mut().for_each(|message| message.there = gone),
+        Operation::ReleaseLate => all[1].there = gone,
+        Operation::Overwrite => all[0].there = gone,
+        _ => {}
+    }
+    all
+}

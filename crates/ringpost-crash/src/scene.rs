@@ -1,0 +1,266 @@
+//! The child: it prepares a queue, comes to the first marker, does one operation, and comes to the last.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, raise};
+use ringpost::{Batch, Ends, Queue, Receiver, Sender};
+
+use crate::Result;
+use crate::marker::{begin, finish};
+use crate::message;
+use crate::operation::{Operation, Pair, Scene};
+use crate::segment::{OwnName, mark_sleepers};
+
+/// Prepares the queue `name` for `operation` and does it between the markers.
+///
+/// # Errors
+/// What the library reports, none of which should happen.
+pub fn play(name: &str, operation: Operation, ends: Pair) -> Result<()> {
+    // Nothing here takes so long, even in steps. Should the tracer hang, we do not.
+    nix::unistd::alarm::set(300);
+    match operation {
+        Operation::Create | Operation::CreateTemporary => {
+            let options = operation.options(ends);
+            begin();
+            let made = Queue::create(name, options);
+            finish();
+            made?;
+        }
+        Operation::OpenOrCreate => {
+            let options = operation.options(ends);
+            begin();
+            let made = Queue::open_or_create(name, options);
+            finish();
+            made?;
+        }
+        Operation::Open => {
+            fill(&Queue::open(name)?, operation.scene(ends))?;
+            begin();
+            let opened = Queue::open(name);
+            finish();
+            opened?;
+        }
+        Operation::Remove => {
+            fill(&Queue::open(name)?, operation.scene(ends))?;
+            begin();
+            let removed = ringpost::remove(name);
+            finish();
+            removed?;
+        }
+        Operation::LeaveEphemeral => {
+            let queue = Queue::create(name, operation.options(ends))?;
+            fill(&queue, operation.scene(ends))?;
+            begin();
+            drop(queue);
+            finish();
+        }
+        Operation::Recover => {
+            let queue = Queue::open(name)?;
+            begin();
+            let joined = (queue.sender(), queue.receiver());
+            finish();
+            let _ = (joined.0?, joined.1?);
+        }
+        Operation::Repair => repair(&Queue::open(name)?, ends)?,
+        _ => inside(&Queue::open(name)?, operation, operation.scene(ends))?,
+    }
+    Ok(())
+}
+
+/// One that is joined all the time meets what another has left that died.
+fn repair(queue: &Queue, ends: Pair) -> Result<()> {
+    let (early, mut rx) = survive(queue, ends)?;
+    begin();
+    let got = rx.try_recv();
+    finish();
+    got?;
+    drop(early);
+    Ok(())
+}
+
+/// Joins as a receiver, and as a sender if there may be many; then another process dies with what it holds.
+pub fn survive(queue: &Queue, ends: Pair) -> Result<(Option<Sender>, Receiver)> {
+    fill(queue, Operation::Repair.scene(ends))?;
+    let early = if ends.receivers() == Ends::Single { None } else { Some(queue.sender()?) };
+    let rx = queue.receiver()?;
+    let died = Command::new("/proc/self/exe").args(["die", queue.name(), &ends.name()]).status()?;
+    if died.signal() != Some(Signal::SIGKILL as i32) {
+        return Err(format!("the other one ended with {died}").into());
+    }
+    mark_sleepers(queue.name())?;
+    Ok((early, rx))
+}
+
+/// Takes messages and a loan, and dies with them.
+pub fn die(name: &str, ends: Pair) -> Result<()> {
+    let queue = Queue::open(name)?;
+    let scene = Operation::Repair.scene(ends);
+    let mut rx = if scene.held > 0 { Some(queue.receiver()?) } else { None };
+    let _batch = rx.as_mut().map(|rx| hold(rx, scene, true)).transpose()?;
+    let mut tx = queue.sender()?;
+    let _loan = tx.loan(1)?;
+    Ok(raise(Signal::SIGKILL)?)
+}
+
+/// Leaves a queue as one is whose sender died with a loan, and whose receiver died with messages: the bytes of it.
+pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
+    let operation = Operation::Recover;
+    let queue = Queue::create(name, operation.options(ends))?;
+    let scene = operation.scene(ends);
+    fill(&queue, scene)?;
+    let mut rx = queue.receiver()?;
+    let batch = hold(&mut rx, scene, true)?;
+    let mut tx = queue.sender()?;
+    let bytes = message::make(scene.end());
+    let mut loan = tx.loan(bytes.len())?;
+    loan[..8].copy_from_slice(&bytes[..8]);
+    let bytes = std::fs::read(name.path())?;
+    drop((batch, loan));
+    drop((tx, rx));
+    ringpost::remove(name)?;
+    Ok(bytes)
+}
+
+/// Sends and releases all before the scene, and sends what waits in it.
+pub fn fill(queue: &Queue, scene: Scene) -> Result<()> {
+    let mut tx = queue.sender()?;
+    let mut rx = queue.receiver()?;
+    for number in 0..scene.first {
+        tx.try_send(&message::make(number))?;
+        rx.try_recv()?.ok_or("a message that was sent is not there")?.release();
+    }
+    if scene.skipped {
+        drop(tx.loan(1)?);
+    }
+    for number in scene.first..scene.end() {
+        tx.try_send(&message::make(number))?;
+    }
+    Ok(())
+}
+
+/// Takes what the scene says is held.
+pub fn hold(rx: &mut Receiver, scene: Scene, seen: bool) -> Result<Batch<'_>> {
+    let batch = rx.try_pull(scene.held as usize)?;
+    if batch.len() as u64 != scene.held {
+        return Err(format!("{} messages are there, not {}", batch.len(), scene.held).into());
+    }
+    if seen {
+        // Each that the iterator gives counts as looked at.
+        batch.iter().try_for_each(|bytes| message::read(bytes).map(drop)).ok_or("a torn message")?;
+    }
+    Ok(batch)
+}
+
+fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
+    fill(queue, scene)?;
+    match operation {
+        Operation::JoinSender => {
+            let _rx = queue.receiver()?;
+            begin();
+            let joined = queue.sender();
+            finish();
+            joined?;
+        }
+        Operation::JoinReceiver => {
+            let _tx = queue.sender()?;
+            begin();
+            let joined = queue.receiver();
+            finish();
+            joined?;
+        }
+        _ => {
+            let (tx, rx) = (queue.sender()?, queue.receiver()?);
+            mark_sleepers(queue.name())?;
+            match operation {
+                Operation::LeaveSender | Operation::LeaveReceiver => leave(operation, tx, rx),
+                Operation::Send | Operation::SendSkipped | Operation::SendFull | Operation::Overwrite => {
+                    send(operation, tx, scene)?
+                }
+                Operation::Commit | Operation::Abort => loan(operation, tx, scene)?,
+                Operation::SendBatch => send_batch(tx, scene)?,
+                _ => receive(operation, rx, scene)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn leave(operation: Operation, tx: Sender, rx: Receiver) {
+    begin();
+    match operation {
+        Operation::LeaveSender => drop(tx),
+        _ => drop(rx),
+    }
+    finish();
+}
+
+fn send(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
+    let bytes = message::make(scene.end());
+    begin();
+    let sent = if operation == Operation::SendFull { tx.try_send(&bytes) } else { tx.send(&bytes) };
+    finish();
+    match (operation, sent) {
+        (Operation::SendFull, Err(ringpost::SendError::Full { .. })) => Ok(()),
+        (_, sent) => Ok(sent?),
+    }
+}
+
+fn loan(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
+    let bytes = message::make(scene.end());
+    begin();
+    let lent = tx.loan(bytes.len()).map(|mut loan| {
+        loan.copy_from_slice(&bytes);
+        if operation == Operation::Commit {
+            loan.commit();
+        }
+    });
+    finish();
+    Ok(lent?)
+}
+
+fn send_batch(mut tx: Sender, scene: Scene) -> Result<()> {
+    let messages = [message::make(scene.end()), message::make(scene.end() + 1)];
+    begin();
+    let sent = tx.send_batch(messages.iter().map(|bytes| &bytes[..]));
+    finish();
+    sent?;
+    Ok(())
+}
+
+fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
+    match operation {
+        Operation::Pull | Operation::PullSkipped | Operation::PullBatch => {
+            let size = if operation == Operation::PullBatch { 2 } else { 1 };
+            begin();
+            let batch = rx.try_pull(size);
+            finish();
+            batch?.release();
+        }
+        Operation::ReleaseLate => {
+            let mut messages = hold(&mut rx, scene, true)?.into_iter();
+            let (first, second) = (messages.next(), messages.next());
+            begin();
+            drop(second);
+            finish();
+            drop(first);
+        }
+        Operation::LeaveHolding => {
+            std::mem::forget(hold(&mut rx, scene, true)?);
+            begin();
+            drop(rx);
+            finish();
+        }
+        _ => {
+            let batch = hold(&mut rx, scene, operation != Operation::GiveBackUnseen)?;
+            begin();
+            match operation {
+                Operation::Release => batch.release(),
+                Operation::GiveBack => batch.give_back(),
+                _ => drop(batch),
+            }
+            finish();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! A live queue: the input says who joins, sends, takes, holds, gives back and leaves, in which order, and what is written
+//! over the segment in between, behind everyone's back.
+//!
+//! Whatever it says, each step is a success or an error: no panic, no hang, no message longer than the queue allows. As
+//! long as nothing has been scribbled, messages are what was sent and nothing is a fault.
+
+use std::fs::{File, OpenOptions};
+use std::hint::black_box;
+use std::mem;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, RecvError, SendError, Sender, WhenFull};
+
+use super::input::{Input, OwnName};
+
+const MAX_LEN: usize = 24;
+const CAPACITY: usize = 64;
+const ENDPOINTS: usize = 6;
+/// Most endpoints of either kind.
+const MOST: usize = 3;
+/// Most steps of one input.
+const STEPS: u32 = 256;
+/// Far more than any step takes, on a busy machine too: it hangs.
+pub const HANG: Duration = Duration::from_secs(10);
+
+const CONTROL_AT: u64 = 4096;
+const TABLE_AT: u64 = 8192;
+const ROW: u64 = 128;
+/// The words of the control block that mean something.
+const CONTROL_WORDS: [u64; 10] = [0, 128, 256, 384, 392, 400, 408, 416, 424, 432];
+
+/// Runs one input. Returns how long its slowest step took.
+pub fn run(input: &[u8]) -> Duration {
+    let mut input = Input(input);
+    let name = OwnName::new("fuzz-live");
+    let settings = input.byte();
+    let queue = create(&name, settings);
+    let file = OpenOptions::new().read(true).write(true).open(name.path()).expect("it was made just now");
+    let shape = Shape::read(&file);
+    let mut world = World {
+        input,
+        name,
+        file,
+        shape,
+        queue,
+        senders: Vec::new(),
+        receivers: Vec::new(),
+        steps: STEPS,
+        scribbled: false,
+        slowest: Duration::ZERO,
+    };
+    while world.step() {}
+    world.slowest
+}
+
+/// The ends and the policy are the input's choice. A single-ended queue may be smaller.
+fn create(name: &str, settings: u8) -> Queue {
+    let ends = |bit: u8| if settings & bit == 0 { Ends::Single } else { Ends::Multi };
+    let policy = [WhenFull::Block, WhenFull::Fail, WhenFull::Overwrite, WhenFull::Deadline(Duration::ZERO)];
+    let capacity = if settings & 16 == 0 { 4 } else { CAPACITY };
+    if settings & 32 == 0 {
+        let options = Options::new(capacity).max_len(MAX_LEN).endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
+        return Queue::create(name, options.when_full(policy[usize::from(settings >> 2 & 3)])).expect("a new queue");
+    }
+    // Messages of one length, used as bytes.
+    let options = Options::of::<[u64; 3]>(capacity).endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
+    let typed = Queue::create(name, options.when_full(policy[usize::from(settings >> 2 & 3)])).expect("a new queue");
+    let queue = Queue::open(name).expect("it was made just now");
+    drop(typed);
+    queue
+}
+
+/// Where things are, for the one who scribbles.
+struct Shape {
+    stride: u64,
+    rows: u64,
+    slots_at: u64,
+    total: u64,
+}
+
+impl Shape {
+    fn read(file: &File) -> Self {
+        let number = |at, len: usize| {
+            let mut bytes = [0; 8];
+            file.read_exact_at(&mut bytes[..len], at).expect("a whole header");
+            u64::from_le_bytes(bytes)
+        };
+        Self { stride: number(72, 8), rows: number(92, 4), slots_at: number(96, 8), total: number(104, 8) }
+    }
+}
+
+struct World<'a> {
+    input: Input<'a>,
+    name: OwnName,
+    file: File,
+    shape: Shape,
+    queue: Queue,
+    senders: Vec<Sender>,
+    receivers: Vec<Receiver>,
+    steps: u32,
+    scribbled: bool,
+    slowest: Duration,
+}
+
+impl World<'_> {
+    /// One step; `false` at the end.
+    fn step(&mut self) -> bool {
+        let Some(what) = self.input.next().filter(|_| self.steps > 0) else { return false };
+        self.steps -= 1;
+        let started = Instant::now();
+        match what & 0x1f {
+            0..=2 => self.join_sender(),
+            3..=5 => self.join_receiver(),
+            6..=11 => self.send(),
+            12..=17 => self.receive(),
+            18 => drop(take_any(&mut self.senders, &mut self.input)),
+            19 => drop(take_any(&mut self.receivers, &mut self.input)),
+            20 => self.look(),
+            21 => self.end(),
+            _ => self.scribble(),
+        }
+        let took = started.elapsed();
+        assert!(took < HANG, "step {what:#x} took {took:?}");
+        self.slowest = self.slowest.max(took);
+        true
+    }
+
+    /// So many steps of others, while somebody holds something.
+    fn meanwhile(&mut self) {
+        for _ in 0..self.input.below(4) {
+            self.step();
+        }
+    }
+
+    fn join_sender(&mut self) {
+        if self.is_worth_joining(self.queue.senders(), self.senders.len()) {
+            self.senders.extend(self.queue.sender().ok());
+        }
+    }
+
+    fn join_receiver(&mut self) {
+        if self.is_worth_joining(self.queue.receivers(), self.receivers.len())
+            && let Ok(mut receiver) = self.queue.receiver()
+        {
+            receiver.until_senders_leave(self.input.byte() & 1 == 0);
+            self.receivers.push(receiver);
+        }
+    }
+
+    /// Joining in vain takes milliseconds, so that is tried less often.
+    fn is_worth_joining(&mut self, ends: Ends, joined: usize) -> bool {
+        joined < MOST && (ends == Ends::Multi || joined == 0 || self.input.byte() < 8)
+    }
+
+    fn send(&mut self) {
+        let Some(mut sender) = take_any(&mut self.senders, &mut self.input) else { return };
+        let len = self.input.below(MAX_LEN + 2);
+        let message = vec![len as u8; len];
+        let result = match self.input.byte() % 8 {
+            0 | 1 => sender.try_send(&message),
+            2 => sender.send_timeout(&message, Duration::ZERO),
+            3 => sender.send_timeout(&message, self.a_moment()),
+            4 | 5 => {
+                let many = self.input.below(2 * CAPACITY);
+                let batch = (0..many).map(|_| &message[..]);
+                sender.send_batch_timeout(batch, Duration::ZERO).map(drop).map_err(|failed| failed.error)
+            }
+            _ => self.lend(&mut sender, len),
+        };
+        self.check_fault(matches!(result, Err(SendError::Fault(_))));
+        self.senders.push(sender);
+    }
+
+    /// Writes in place while others go on, then commits, gives up or forgets the slot.
+    fn lend(&mut self, sender: &mut Sender, len: usize) -> Result<(), SendError> {
+        let mut loan = sender.loan_timeout(len, Duration::ZERO)?;
+        assert_eq!(loan.len(), len);
+        loan.fill(len as u8);
+        self.meanwhile();
+        match self.input.byte() % 8 {
+            0..=3 => loan.commit(),
+            4 => return loan.commit_len(self.input.below(MAX_LEN + 2)).or(Ok(())),
+            5 | 6 => drop(loan),
+            _ => mem::forget(loan),
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) {
+        let Some(mut receiver) = take_any(&mut self.receivers, &mut self.input) else { return };
+        let many = self.input.below(CAPACITY + 2);
+        let result = match self.input.byte() % 8 {
+            0..=2 => receiver.try_pull(many).map(|batch| self.hold(batch)),
+            3 => receiver.pull(many, Duration::ZERO).map(|batch| self.hold(batch)),
+            4 => receiver.pull_some(many, self.a_moment()).map(|batch| self.hold(batch)),
+            5 => receiver.recv_timeout(Duration::ZERO).map(|message| self.hold_one(message)),
+            _ => receiver.try_recv().map(|message| self.hold_one(message)),
+        };
+        self.check_fault(matches!(result, Err(RecvError::Fault(_))));
+        self.receivers.push(receiver);
+    }
+
+    fn hold(&mut self, mut batch: Batch<'_>) {
+        assert!(batch.len() <= self.queue.capacity());
+        self.meanwhile();
+        for index in 0..batch.len() {
+            black_box(batch.deliveries(index));
+        }
+        let look_at = self.input.below(CAPACITY);
+        batch.iter().take(look_at).for_each(|message| self.check(message));
+        match self.input.byte() % 8 {
+            0 | 1 => drop(batch),
+            2 => batch.release(),
+            3 => batch.give_back(),
+            4 => batch.release_first(self.input.below(CAPACITY)),
+            5 | 6 => {
+                let rest: Vec<Message<'_>> = batch.into_iter().take(look_at).collect();
+                rest.into_iter().rev().for_each(|message| self.hold_one(Some(message)));
+            }
+            // One by one, since a batch has memory of its own.
+            _ => batch.into_iter().for_each(mem::forget),
+        }
+    }
+
+    fn hold_one(&mut self, message: Option<Message<'_>>) {
+        let Some(message) = message else { return };
+        self.check(&message);
+        black_box(message.is_redelivered());
+        match self.input.byte() % 8 {
+            0..=4 => drop(message),
+            5 | 6 => message.give_back(),
+            _ => mem::forget(message),
+        }
+    }
+
+    fn check(&self, message: &[u8]) {
+        assert!(message.len() <= MAX_LEN, "a message of {} bytes", message.len());
+        let whole = message.first().is_none_or(|first| message.iter().all(|byte| byte == first));
+        assert!(black_box(whole) || self.scribbled, "torn: {message:?}");
+    }
+
+    fn check_fault(&self, fault: bool) {
+        assert!(!fault || self.scribbled, "a fault where nobody has scribbled");
+    }
+
+    fn look(&mut self) {
+        black_box((self.queue.stat(), self.queue.is_closed(), self.queue.is_removed()));
+        assert!(self.queue.size() <= self.queue.capacity());
+        self.senders.iter().for_each(|sender| assert!(sender.size() <= sender.capacity()));
+        self.receivers.iter().for_each(|receiver| assert!(receiver.size() <= receiver.capacity()));
+    }
+
+    /// Opens it anew, or closes it, or removes its name.
+    fn end(&mut self) {
+        match self.input.byte() % 8 {
+            0 => self.queue.close(),
+            1 => drop(ringpost::remove(&self.name)),
+            _ => {
+                if let Ok(queue) = Queue::open(&self.name) {
+                    self.queue = queue;
+                }
+            }
+        }
+    }
+
+    /// Long enough to go to sleep.
+    fn a_moment(&mut self) -> Duration {
+        Duration::from_micros(if self.input.byte() & 7 == 0 { 300 } else { 0 })
+    }
+
+    /// Writes over a word, or over any byte.
+    fn scribble(&mut self) {
+        self.scribbled = true;
+        let slot = self.shape.slots_at + self.shape.stride * self.input.below(self.queue.capacity()) as u64;
+        let at = match self.input.byte() % 8 {
+            0..=2 => CONTROL_AT + CONTROL_WORDS[self.input.below(CONTROL_WORDS.len())],
+            3 => TABLE_AT + ROW * self.input.below(self.shape.rows as usize) as u64 + 8 * self.input.below(12) as u64,
+            4 | 5 => slot,
+            6 => slot + 8,
+            _ => (self.input.word() % self.shape.total) & !7,
+        };
+        let mut now = [0; 8];
+        // An error: the file has been cut short, which nobody does here.
+        self.file.read_exact_at(&mut now, at).expect("within the file");
+        let new = self.value(u64::from_le_bytes(now));
+        self.file.write_all_at(&new.to_le_bytes(), at).expect("within the file");
+    }
+
+    /// What is written in place of `now`: most often something that might pass for true.
+    fn value(&mut self, now: u64) -> u64 {
+        let small = u64::from(self.input.byte());
+        match self.input.byte() % 8 {
+            0 => now.wrapping_add(small),
+            1 => now.wrapping_sub(small),
+            2 => small,
+            3 => now ^ 1 << (small & 63),
+            // Another state, owner or lap, if it is a slot's word.
+            4 => now & !7 | small & 7,
+            5 => now & !0x1ff8 | (small & 7) << 3,
+            6 => now.wrapping_add((small << 18).wrapping_sub(128 << 18)),
+            _ => self.input.word(),
+        }
+    }
+}
+
+fn take_any<T>(among: &mut Vec<T>, input: &mut Input<'_>) -> Option<T> {
+    if among.is_empty() { None } else { Some(among.swap_remove(input.below(among.len()))) }
+}

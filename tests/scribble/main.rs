@@ -1,0 +1,128 @@
+//! A process writes random words all over a live segment while others send and receive on it. Those get what they asked for
+//! or an error: no panic, no signal, no call that does not come back.
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../processes/content.rs"]
+#[allow(dead_code, reason = "only the random numbers are used")]
+mod content;
+#[path = "../processes/run.rs"]
+#[allow(dead_code, reason = "what is killed here is killed by the watch")]
+mod run;
+mod worker;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use common::{ALL_ENDS, UniqueName, named};
+use content::Random;
+use ringpost::{Ends, Options, WhenFull};
+use run::Process;
+
+/// How long each combination of ends is scribbled upon.
+const A_WHILE: Duration = Duration::from_millis(1500);
+/// How often the scribbler puts everything back as it was in the beginning, so that there is something to spoil again.
+const HEAL_AFTER: Duration = Duration::from_millis(5);
+
+const CONTROL_AT: u64 = 4096;
+const TABLE_AT: u64 = 8192;
+/// The words of the control block that mean something.
+const CONTROL_WORDS: [u64; 10] = [0, 128, 256, 384, 392, 400, 408, 416, 424, 432];
+
+/// Not a test of its own: what a child process runs. Without a role there is nothing to do.
+#[test]
+fn child() {
+    if let Some(role) = run::role() {
+        worker::work(&role);
+    }
+}
+
+#[test]
+fn workers_outlive_a_scribbler() {
+    for ends in ALL_ENDS {
+        scribble_on(ends, WhenFull::Block);
+    }
+}
+
+#[test]
+fn overwriting_workers_outlive_a_scribbler() {
+    for ends in [ALL_ENDS[0], ALL_ENDS[3]] {
+        scribble_on(ends, WhenFull::Overwrite);
+    }
+}
+
+fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull) {
+    let options = Options::new(64).max_len(40).endpoints(8).senders(senders).receivers(receivers);
+    let (queue, name) = named("scribble", options.when_full(when_full));
+    let file = open(&name);
+    let mut workers = Vec::new();
+    for (role, ends) in [("sender", senders), ("receiver", receivers)] {
+        let count = if ends == Ends::Single { 1 } else { 2 };
+        workers.extend((0..count).map(|_| Process::start(&format!("{role} {} {}", &*name, A_WHILE.as_millis()))));
+    }
+    workers.iter_mut().for_each(|worker| worker.expect("joined"));
+    scribble(&file, queue.stat().total_bytes);
+    for worker in workers {
+        // It ended well, so nothing panicked and no signal came.
+        let said = worker.finish();
+        let [done] = &said[..] else { panic!("{senders:?} {receivers:?} {when_full:?}: {said:?}") };
+        assert!(done.starts_with("done"));
+        println!("{senders:?} {receivers:?} {when_full:?}: {done}");
+    }
+}
+
+fn open(name: &UniqueName) -> File {
+    let path = format!("/dev/shm/ringpost.q.{}", &**name);
+    OpenOptions::new().read(true).write(true).open(path).expect("it was made just now")
+}
+
+/// Writes random words over the control block, the table and the slots; the header has been read by all.
+fn scribble(file: &File, total: u64) {
+    let mut random = Random::new(total);
+    let mut sound = vec![0; (total - CONTROL_AT) as usize];
+    file.read_exact_at(&mut sound, CONTROL_AT).expect("a whole segment");
+    let number = |at, len: usize| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes[..len], at).expect("a whole header");
+        u64::from_le_bytes(bytes)
+    };
+    let (stride, rows, slots_at) = (number(72, 8), number(92, 4), number(96, 8));
+    let started = Instant::now();
+    let mut healed = Instant::now();
+    while started.elapsed() < A_WHILE {
+        let slot = slots_at + stride * random.below(64);
+        let at = match random.below(8) {
+            0 | 1 => CONTROL_AT + CONTROL_WORDS[random.below(CONTROL_WORDS.len() as u64) as usize],
+            2 => TABLE_AT + 128 * random.below(rows) + 8 * random.below(12),
+            3 | 4 => slot,
+            5 => slot + 8,
+            _ => (CONTROL_AT + random.below(total - CONTROL_AT)) & !7,
+        };
+        let mut now = [0; 8];
+        file.read_exact_at(&mut now, at).expect("within the file");
+        let value = likely(&mut random, u64::from_le_bytes(now));
+        file.write_all_at(&value.to_le_bytes(), at).expect("within the file");
+        if healed.elapsed() > HEAL_AFTER {
+            file.write_all_at(&sound, CONTROL_AT).expect("within the file");
+            healed = Instant::now();
+        }
+        std::thread::sleep(Duration::from_micros(random.below(100)));
+    }
+}
+
+/// What is written in place of `now`: most often something that might pass for true.
+fn likely(random: &mut Random, now: u64) -> u64 {
+    let small = random.below(256);
+    match random.below(8) {
+        0 => now.wrapping_add(small),
+        1 => now.wrapping_sub(small),
+        2 => small,
+        3 => now ^ 1 << (small & 63),
+        4 => now & !7 | small & 7,
+        5 => now & !0x1ff8 | (small & 7) << 3,
+        6 => now.wrapping_add((small << 18).wrapping_sub(128 << 18)),
+        _ => random.next() << 32 ^ random.next(),
+    }
+}

@@ -1,0 +1,134 @@
+//! One who works on a queue that is being scribbled upon.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ringpost::{Queue, Receiver, Sender};
+
+use crate::content::Random;
+use crate::run::say;
+
+/// The longest that a call is asked to wait.
+const TIMEOUT: Duration = Duration::from_millis(2);
+/// A call that takes longer than this hangs, on a busy machine too.
+const HANG: Duration = Duration::from_secs(10);
+/// Calls after which an endpoint leaves and joins again.
+const CALLS_PER_JOIN: u64 = 50;
+
+/// What a worker has done.
+struct Record {
+    started: Instant,
+    /// Milliseconds from the start to the beginning of the call under way, and one more.
+    calling: Arc<AtomicU64>,
+    well: u64,
+    errors: u64,
+    slowest: Duration,
+}
+
+impl Record {
+    /// Starts the watch, which ends this process when a call hangs.
+    fn new() -> Self {
+        let (started, calling) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let watched = Arc::clone(&calling);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(100));
+                let since = watched.load(Ordering::Relaxed);
+                if since > 0 && started.elapsed() > Duration::from_millis(since) + HANG {
+                    eprintln!("a call hangs");
+                    std::process::abort();
+                }
+            }
+        });
+        Self { started, calling, well: 0, errors: 0, slowest: Duration::ZERO }
+    }
+
+    /// Makes a call that cannot fail.
+    fn finish(&mut self, call: impl FnOnce()) {
+        let _ = self.call(|| {
+            call();
+            Ok::<(), ()>(())
+        });
+    }
+
+    /// Makes one call. Any error is one that has a type.
+    fn call<T, E: Debug>(&mut self, call: impl FnOnce() -> Result<T, E>) -> Option<T> {
+        let begun = Instant::now();
+        self.calling.store((begun - self.started).as_millis() as u64 + 1, Ordering::Relaxed);
+        let result = call();
+        self.calling.store(0, Ordering::Relaxed);
+        self.slowest = self.slowest.max(begun.elapsed());
+        match result {
+            Ok(value) => {
+                self.well += 1;
+                Some(value)
+            }
+            Err(_) => {
+                self.errors += 1;
+                None
+            }
+        }
+    }
+}
+
+/// Sends or receives for a while: which, the queue's name, milliseconds.
+pub fn work(role: &[String]) {
+    let queue = Queue::open(&role[1]).expect("the queue");
+    let length = Duration::from_millis(role[2].parse().expect("a number"));
+    let mut random = Random::new(u64::from(std::process::id()));
+    let mut record = Record::new();
+    // Everyone is there before it begins.
+    let ends = (role[0] == "sender").then(|| queue.sender().expect("a place for a sender"));
+    let other = (role[0] == "receiver").then(|| queue.receiver().expect("a place for a receiver"));
+    say("joined");
+    drop((ends, other));
+    while record.started.elapsed() < length {
+        if role[0] == "sender" {
+            let Some(mut sender) = record.call(|| queue.sender()) else { continue };
+            (0..CALLS_PER_JOIN).for_each(|_| send(&mut record, &mut sender, &mut random));
+            record.finish(|| drop(sender));
+        } else {
+            let Some(mut receiver) = record.call(|| queue.receiver()) else { continue };
+            (0..CALLS_PER_JOIN).for_each(|_| receive(&mut record, &mut receiver, &mut random));
+            record.finish(|| drop(receiver));
+        }
+        record.finish(|| drop(queue.stat()));
+    }
+    say(&format!("done: {} calls went well, {} failed, slowest {:?}", record.well, record.errors, record.slowest));
+}
+
+fn send(record: &mut Record, sender: &mut Sender, random: &mut Random) {
+    let len = random.below(41) as usize;
+    let message = vec![len as u8; len];
+    match random.below(4) {
+        0 => drop(record.call(|| sender.try_send(&message))),
+        1 => drop(record.call(|| sender.send_timeout(&message, TIMEOUT))),
+        2 => drop(record.call(|| sender.send_batch_timeout((0..len).map(|_| &message[..]), TIMEOUT))),
+        _ => {
+            if let Some(mut loan) = record.call(|| sender.loan_timeout(len, TIMEOUT)) {
+                loan.fill(len as u8);
+                // Dropped or committed: both change words.
+                record.finish(|| if len.is_multiple_of(4) { drop(loan) } else { loan.commit() });
+            }
+        }
+    }
+}
+
+fn receive(record: &mut Record, receiver: &mut Receiver, random: &mut Random) {
+    let many = random.below(70) as usize;
+    let batch = match random.below(4) {
+        0 => record.call(|| receiver.try_pull(many)),
+        1 => record.call(|| receiver.pull(many, TIMEOUT)),
+        2 => record.call(|| receiver.pull_some(many, TIMEOUT)),
+        _ => {
+            let message = record.call(|| receiver.recv_timeout(TIMEOUT)).flatten();
+            assert!(message.is_none_or(|message| message.len() <= 40));
+            return;
+        }
+    };
+    let Some(batch) = batch else { return };
+    assert!(batch.iter().all(|message| std::hint::black_box(message.to_vec()).len() <= 40));
+    record.finish(|| if many.is_multiple_of(4) { batch.give_back() } else { drop(batch) });
+}

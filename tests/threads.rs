@@ -1,0 +1,161 @@
+//! Many threads on one mapping of one named queue, every combination of ends: nothing lost, doubled or torn. Here for
+//! ThreadSanitizer above all (the command is in CONTRIBUTING); so there are few messages.
+#![cfg(target_os = "linux")]
+
+mod common;
+#[path = "processes/content.rs"]
+#[allow(dead_code, reason = "not all of it is used")]
+mod content;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{ALL_ENDS, LONG, named};
+use content::Random;
+use ringpost::{Ends, Options, Queue, Receiver, Sender, WhenFull};
+
+const MAX_LEN: usize = 100;
+const EACH: u32 = 3_000;
+
+fn check(message: &[u8]) {
+    let _ = content::read(message, MAX_LEN);
+}
+
+fn count(ends: Ends) -> u32 {
+    if ends == Ends::Single { 1 } else { 4 }
+}
+
+/// Sends messages in every way there is.
+fn send_all(mut tx: Sender, sender: u32) {
+    let mut random = Random::new(sender.into());
+    let mut sequence = 0;
+    let write = |bytes: &mut [u8], sequence| content::write(bytes, sender, sequence);
+    while sequence < EACH {
+        let len = content::length(sender, sequence, MAX_LEN);
+        match random.below(4) {
+            0 => {
+                let mut loan = tx.loan_timeout(len, LONG).expect("room");
+                write(&mut loan, sequence);
+                loan.commit();
+            }
+            1 => {
+                let count = (EACH - sequence).min(1 + random.below(9) as u32);
+                let batch: Vec<Vec<u8>> = (sequence..sequence + count)
+                    .map(|sequence| {
+                        let mut bytes = vec![0; content::length(sender, sequence, MAX_LEN)];
+                        write(&mut bytes, sequence);
+                        bytes
+                    })
+                    .collect();
+                tx.send_batch_timeout(batch.iter().map(|bytes| &bytes[..]), LONG).expect("room");
+                sequence += count - 1;
+            }
+            2 => {
+                // Given up half written.
+                drop(tx.loan_timeout(len, LONG).expect("room"));
+                continue;
+            }
+            _ => {
+                let mut bytes = vec![0; len];
+                write(&mut bytes, sequence);
+                tx.send_timeout(&bytes, LONG).expect("room");
+            }
+        }
+        sequence += 1;
+    }
+}
+
+/// Receives until the queue is closed, gives some back, and returns what was released: senders, numbers, and how many
+/// messages were too short to have either.
+fn receive_all(mut rx: Receiver, seed: u64, left: &AtomicU32, queue: &Queue) -> (BTreeSet<(u32, u32)>, u32) {
+    let mut random = Random::new(seed);
+    let (mut got, mut anonymous) = (BTreeSet::new(), 0);
+    loop {
+        let Ok(batch) = rx.pull_some(1 + random.below(16) as usize, Duration::from_millis(50)) else { break };
+        if random.below(8) == 0 {
+            batch.iter().for_each(check);
+            batch.give_back();
+            continue;
+        }
+        let mut released = 0;
+        for message in &batch {
+            released += 1;
+            match content::read(message, MAX_LEN) {
+                Some(number) => assert!(got.insert(number), "doubled: {number:?}"),
+                None => anonymous += 1,
+            }
+        }
+        drop(batch);
+        if released > 0 && left.fetch_sub(released, Ordering::Relaxed) == released {
+            queue.close();
+        }
+    }
+    (got, anonymous)
+}
+
+#[test]
+fn threads_share_one_mapping() {
+    for (senders, receivers) in ALL_ENDS {
+        let (queue, _name) = named("threads", Options::new(64).max_len(MAX_LEN).senders(senders).receivers(receivers));
+        let left = AtomicU32::new(EACH * count(senders));
+        let (mut all, mut anonymous) = (BTreeSet::new(), 0);
+        thread::scope(|scope| {
+            for sender in 0..count(senders) {
+                let tx = queue.sender().unwrap();
+                scope.spawn(move || send_all(tx, sender));
+            }
+            let receiving: Vec<_> = (0..count(receivers))
+                .map(|seed| {
+                    let (rx, left, queue) = (queue.receiver().unwrap(), &left, &queue);
+                    scope.spawn(move || receive_all(rx, seed.into(), left, queue))
+                })
+                .collect();
+            for thread in receiving {
+                let (got, short) = thread.join().unwrap();
+                for number in got {
+                    assert!(all.insert(number), "doubled: {number:?}");
+                }
+                anonymous += short;
+            }
+        });
+        assert_eq!(all.len() as u32 + anonymous, EACH * count(senders), "{senders:?} {receivers:?}");
+    }
+}
+
+#[test]
+fn overwriting_threads_share_one_mapping() {
+    let (queue, _name) = named("threads", Options::new(64).max_len(MAX_LEN).when_full(WhenFull::Overwrite));
+    thread::scope(|scope| {
+        let sending: Vec<_> = (0..4)
+            .map(|sender| {
+                let tx = queue.sender().unwrap();
+                scope.spawn(move || send_what_fits(tx, sender))
+            })
+            .collect();
+        for _ in 0..4 {
+            let mut rx = queue.receiver().unwrap();
+            scope.spawn(move || {
+                while let Ok(batch) = rx.pull_some(8, Duration::from_millis(50)) {
+                    batch.iter().for_each(check);
+                }
+            });
+        }
+        sending.into_iter().for_each(|thread| thread.join().unwrap());
+        queue.close();
+    });
+    let totals = queue.stat().totals;
+    assert_eq!(totals.sent, totals.pulled + totals.overwritten);
+}
+
+/// Overwrites the oldest, unless somebody holds that.
+fn send_what_fits(mut tx: Sender, sender: u32) {
+    for sequence in 0..EACH {
+        let mut bytes = vec![0; content::length(sender, sequence, MAX_LEN)];
+        content::write(&mut bytes, sender, sequence);
+        while tx.try_send(&bytes).is_err() {
+            thread::yield_now();
+        }
+    }
+}
