@@ -14,6 +14,7 @@ use ringpost::{Options, Queue};
 
 use crate::message::Random;
 use crate::process::{Nursery, Process};
+use crate::round::Named;
 use crate::shared::{self, now_us};
 
 /// Longer than any of this takes.
@@ -39,23 +40,21 @@ struct Board {
 }
 
 /// Measures so many deaths of each kind.
-pub fn measure(nursery: &Nursery, capacity: usize, deaths: u32, seed: u64) -> Result<Latency, String> {
-    let in_the_way_us = series(nursery, capacity, deaths, seed, stand_in_the_way)?;
-    let held_us = series(nursery, capacity, deaths, seed, hold)?;
+pub fn measure(nursery: &Nursery, prefix: &str, capacity: usize, deaths: u32, seed: u64) -> Result<Latency, String> {
+    let name = format!("{prefix}.latency");
+    let series = |part: Part| {
+        let options = Options::new(capacity).max_len(96);
+        let _queue = Queue::create(&name, options).map_err(|error| format!("create: {error}"))?;
+        let _named = Named(&name);
+        deaths_of(nursery, &name, deaths, seed, part)
+    };
+    let in_the_way_us = series(stand_in_the_way)?;
+    let held_us = series(hold)?;
     Ok(Latency { in_the_way_us, held_us })
 }
 
 /// What a victim does before it is ready to die.
 type Part = fn(&Queue, &dyn Fn());
-
-fn series(nursery: &Nursery, capacity: usize, deaths: u32, seed: u64, part: Part) -> Result<Histogram<u64>, String> {
-    let name = format!("torture.{}.latency", std::process::id());
-    let queue = Queue::create(&name, Options::new(capacity).max_len(96)).map_err(|error| format!("create: {error}"))?;
-    let measured = deaths_of(nursery, &name, deaths, seed, part);
-    drop(queue);
-    ringpost::remove(&name).map_err(|error| format!("remove: {error}"))?;
-    measured
-}
 
 fn deaths_of(nursery: &Nursery, name: &str, deaths: u32, seed: u64, part: Part) -> Result<Histogram<u64>, String> {
     let words = shared::words(3).map_err(|errno| format!("mmap: {errno}"))?;

@@ -36,13 +36,15 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Report, String> {
+    // Before a namespace makes it less than unique.
+    let name = format!("torture.{}", std::process::id());
     let nursery = Nursery::new(args.namespaces)?;
     let mut report = Report::new(args);
-    torture(args, &nursery, &mut report)?;
+    torture(args, &nursery, &name, &mut report)?;
     let started = Instant::now();
     for capacity in capacities(args) {
         if args.latency > 0 {
-            report.latency(capacity, latency::measure(&nursery, capacity, args.latency, args.seed)?);
+            report.latency(capacity, latency::measure(&nursery, &name, capacity, args.latency, args.seed)?);
         }
     }
     report.latency_s = started.elapsed().as_secs_f64();
@@ -51,7 +53,7 @@ fn run(args: &Args) -> Result<Report, String> {
 }
 
 /// All rounds: each combination of ends and capacity in turn, until enough have been killed.
-fn torture(args: &Args, nursery: &Nursery, report: &mut Report) -> Result<(), String> {
+fn torture(args: &Args, nursery: &Nursery, prefix: &str, report: &mut Report) -> Result<(), String> {
     let workers = (args.senders as usize, args.receivers as usize);
     let ledgers = (0..round::places(workers)).map(|_| Ledger::new());
     let ledgers = ledgers.collect::<nix::Result<Vec<_>>>().map_err(|errno| format!("mmap: {errno}"))?;
@@ -71,7 +73,7 @@ fn torture(args: &Args, nursery: &Nursery, report: &mut Report) -> Result<(), St
         left -= kills;
         let (max_len, pause_us, seed) = (args.max_len as usize, args.pause_us, seeds.next());
         let plan = Plan { ends: *ends, capacity: *capacity, max_len, workers, kills, pause_us, seed };
-        let name = format!("torture.{}.{number}", std::process::id());
+        let name = format!("{prefix}.{number}");
         let started = Instant::now();
         let outcome = round::run(plan, nursery, &name, &ledgers)?;
         report.round(plan, outcome, started.elapsed());

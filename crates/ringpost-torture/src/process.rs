@@ -59,13 +59,28 @@ fn in_child(work: impl FnOnce() -> bool) -> ! {
     unsafe { nix::libc::_exit(i32::from(!well)) }
 }
 
+/// Goes on as the first process of a pid namespace, in a user namespace of our own; the one that was here waits for its
+/// end.
 fn become_root_of_a_namespace() -> Result<(), String> {
     let (uid, gid) = (getuid(), getgid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| format!("unshare(CLONE_NEWUSER): {errno}"))?;
+    let wanted = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID;
+    unshare(wanted).map_err(|errno| format!("unshare(CLONE_NEWUSER): {errno}"))?;
     let write = |path: &str, text: String| std::fs::write(path, text).map_err(|error| format!("{path}: {error}"));
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
-    write("/proc/self/gid_map", format!("{gid} {gid} 1"))
+    write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+    // We may come home only to a pid namespace that belongs to our user namespace, so we move into one.
+    // SAFETY: this process has one thread.
+    match unsafe { fork() }.map_err(|errno| format!("fork: {errno}"))? {
+        ForkResult::Child => prctl::set_pdeathsig(Signal::SIGKILL).map_err(|errno| format!("prctl: {errno}")),
+        ForkResult::Parent { child } => {
+            let status = match (Process { pid: child }).wait(WaitPidFlag::WNOWAIT) {
+                WaitStatus::Exited(_, status) => status,
+                _ => 2,
+            };
+            std::process::exit(status)
+        }
+    }
 }
 
 impl Process {

@@ -81,7 +81,7 @@ struct Round<'a> {
 }
 
 /// The queue's name is removed at the end, however that comes.
-struct Named<'a>(&'a str);
+pub struct Named<'a>(pub &'a str);
 
 impl Drop for Named<'_> {
     fn drop(&mut self) {
