@@ -37,7 +37,7 @@ pub use {
     layout::geometry::{Ends, WhenFull},
     participant::Liveness,
     payload::Payload,
-    queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender},
+    queue::{Batch, Held, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender},
     segment::Accept,
     wait::Wait,
 };

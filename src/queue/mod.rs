@@ -1,6 +1,9 @@
 //! What users hold: the queue, its two ends, and the messages in between.
 
 mod batch;
+mod copies;
+mod dead_letter;
+mod hold;
 mod link;
 mod loan;
 mod options;
@@ -8,6 +11,7 @@ mod receiver;
 mod sender;
 
 pub use batch::{Batch, IntoIter, Iter, Message};
+pub use hold::Held;
 pub use loan::Loan;
 pub use options::{Options, Plan};
 pub use receiver::Receiver;
@@ -20,7 +24,7 @@ use std::thread;
 
 use crate::error::{CreateError, Error, JoinError, Mismatch, OpenError};
 use crate::layout::geometry::{Ends, WhenFull};
-use crate::layout::header::Header;
+use crate::layout::header::{DeliveryLimit, Header};
 use crate::payload::{Payload, message_type};
 use crate::ring;
 use crate::segment::{Accept, Name, Segment};
@@ -275,6 +279,10 @@ fn check_same<T: ?Sized + Payload>(found: &Header, options: &Options<T>) -> Resu
     same("senders", format!("{:?}", wanted.senders), format!("{:?}", found_request.senders))?;
     same("receivers", format!("{:?}", wanted.receivers), format!("{:?}", found_request.receivers))?;
     same("policy when full", format!("{:?}", wanted.when_full), format!("{:?}", found_request.when_full))?;
+    let limits = (&options.spec().deliveries, &found.deliveries);
+    let dead_letter = |limit: &DeliveryLimit| limit.dead_letter.clone().unwrap_or_else(|| "none".to_owned());
+    same("most deliveries", limits.0.most.to_string(), limits.1.most.to_string())?;
+    same("dead-letter queue", dead_letter(limits.0), dead_letter(limits.1))?;
     same("endpoints", wanted.endpoints.to_string(), found_request.endpoints.to_string())?;
     same("ephemeral", options.spec().ephemeral.to_string(), found.ephemeral.to_string())
 }

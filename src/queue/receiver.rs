@@ -1,7 +1,8 @@
 //! The receiving end.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +10,8 @@ use std::sync::atomic::AtomicBool;
 use crossbeam_utils::CachePadded;
 
 use super::batch::{Batch, Message, Runs};
+use super::dead_letter::DeadLetters;
+use super::hold::Shared;
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
@@ -22,11 +25,18 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 ///
 /// It can move to another thread. After a fork the child's copy gives [`RecvError::Forked`].
 pub struct Receiver<T: ?Sized = [u8]> {
-    pub(super) link: Link,
+    /// Taken out only by drop.
+    pub(super) link: ManuallyDrop<Link>,
     /// Padded, because receivers may lie side by side and be used by different threads.
-    end: CachePadded<RefCell<ReceiveEnd>>,
+    pub(super) end: CachePadded<RefCell<ReceiveEnd>>,
     /// Messages taken and neither released nor given back: behind a call, those that were leaked.
     held: Cell<u64>,
+    /// The last take had messages that had been delivered before, and the queue limits that.
+    pub(super) suspect: bool,
+    /// What becomes of messages that have been delivered too often; `None`: nothing does.
+    pub(super) dead_letters: Option<Box<DeadLetters>>,
+    /// Shared with the messages that outlive their call, once there are any.
+    pub(super) holds: OnceCell<Arc<Shared>>,
     until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
@@ -59,7 +69,21 @@ impl<T: ?Sized + Payload> Receiver<T> {
             Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
         };
         let end = CachePadded::new(RefCell::new(end));
-        Ok(Self { link, end, held: Cell::new(0), until_senders_leave: false, message: PhantomData })
+        let dead_letters = DeadLetters::of(segment.header());
+        Ok(Self::with(link, end, 0, dead_letters))
+    }
+
+    fn with(link: Link, end: CachePadded<RefCell<ReceiveEnd>>, held: u64, dead: Option<Box<DeadLetters>>) -> Self {
+        Self {
+            link: ManuallyDrop::new(link),
+            end,
+            held: Cell::new(held),
+            suspect: false,
+            dead_letters: dead,
+            holds: OnceCell::new(),
+            until_senders_leave: false,
+            message: PhantomData,
+        }
     }
 
     /// Takes up to `size` messages: returns as soon as `size` are there, or with what is there when `timeout` has passed
@@ -206,8 +230,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Takes one message if there is one.
     #[inline]
     fn grab(&mut self) -> Result<u64, Blocked> {
-        let run = self.end.get_mut().take(&self.link.ring, 1);
-        self.accept(run).map(|run| run.first)
+        let run = self.take_from_end(1);
+        let run = self.accept(run)?;
+        if self.suspect { self.sort_out_one(run) } else { Ok(run.first) }
+    }
+
+    #[inline]
+    fn take_from_end(&mut self, want: u64) -> Result<Run, Blocked> {
+        if self.holds.get().is_some() {
+            return self.take_beside_held(want);
+        }
+        self.end.get_mut().take(&self.link.ring, want)
     }
 
     /// Notes what a take came to.
@@ -219,9 +252,11 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let run = taken?;
         if let Err(fault) = check_lens(&self.link, run) {
-            end.give_back(&self.link.ring, run, false);
+            if !self.keep_for_again(run, false) {
+                self.end.get_mut().give_back(&self.link.ring, run, false);
+            }
             if self.held.get() == 0 {
-                end.rewind(&self.link.ring);
+                self.end.get_mut().rewind(&self.link.ring);
             }
             return Err(Blocked::Fault(fault));
         }
@@ -229,6 +264,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let again = end.take_redelivered();
         if again > 0 {
             count(&self.link.row().redelivered, again);
+            self.suspect = self.dead_letters.is_some();
         }
         self.held.set(self.held.get() + run.count);
         Ok(run)
@@ -262,8 +298,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[inline]
     fn collect(&mut self, runs: &mut Runs, want: Want) -> Result<(), Blocked> {
         while runs.total() < want.most {
-            let taken = self.end.get_mut().take(&self.link.ring, want.most - runs.total());
+            let taken = self.take_from_end(want.most - runs.total());
             match self.accept(taken) {
+                Ok(run) if self.suspect => self.sort_out(run, runs),
                 Ok(run) => runs.push(run),
                 Err(Blocked::Wait(_)) if runs.total() >= want.enough => return Ok(()),
                 Err(blocked) => return Err(blocked),
@@ -370,11 +407,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
-        self.end.borrow_mut().release(&self.link.ring, run);
-        self.let_go(run.count);
+        self.free(run);
         let row = self.link.row();
         count(&row.pulled, run.count);
         count(&row.pulled_bytes, bytes);
+    }
+
+    /// Frees slots, without counting their messages as pulled.
+    #[inline]
+    pub(super) fn free(&self, run: Run) {
+        self.end.borrow_mut().release(&self.link.ring, run);
+        self.let_go(run.count);
         self.link.wake_senders(run.count);
     }
 
@@ -383,16 +426,21 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if run.count == 0 || !self.link.is_here() {
             return;
         }
-        self.end.borrow_mut().give_back(&self.link.ring, run, seen);
+        if !self.keep_for_again(run, seen) {
+            self.end.borrow_mut().give_back(&self.link.ring, run, seen);
+        }
         self.let_go(run.count);
         self.link.wake_receivers(run.count);
     }
 
     /// So many messages are not held any more. With the last of them, what came back waits again for all to see.
     #[inline]
-    fn let_go(&self, count: u64) {
+    pub(super) fn let_go(&self, count: u64) {
         self.held.set(self.held.get() - count);
         if self.held.get() == 0 {
+            if let Some(shared) = self.holds.get() {
+                self.forget_again(shared);
+            }
             self.end.borrow_mut().rewind(&self.link.ring);
         }
     }
@@ -414,44 +462,22 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 }
 
-impl Receiver {
-    /// Waits for the next message and copies it out, for bytes that the sending side might change while they are read.
-    /// The buffer is cleared first, and keeps its room.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv).
-    pub fn recv_copy(&mut self, buffer: &mut Vec<u8>) -> Result<(), RecvError> {
-        let message = self.recv()?;
-        buffer.clear();
-        buffer.extend_from_slice(&message);
-        Ok(())
-    }
-
-    /// Copies of the messages, one after another, until the queue is closed and drained.
-    pub fn iter(&mut self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        core::iter::from_fn(|| self.recv().ok().map(|message| message.to_vec()))
-    }
-}
-
-impl<T: Payload> Receiver<T> {
-    /// Copies of the messages, one after another, until the queue is closed and drained.
-    pub fn iter(&mut self) -> impl Iterator<Item = T> + '_ {
-        core::iter::from_fn(|| {
-            let message = self.recv().ok()?;
-            Some(T::read_from_bytes(message.as_bytes()).expect("a message has the size of its type"))
-        })
-    }
-}
-
 impl<T: ?Sized> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if !self.link.is_here() {
+        // SAFETY: this is the only place that takes it out, drop runs once, and nothing looks at the field afterwards.
+        let link = unsafe { ManuallyDrop::take(&mut self.link) };
+        if !link.is_here() {
             return;
         }
+        if let Some(shared) = self.holds.take() {
+            let nobody = CachePadded::new(RefCell::new(ReceiveEnd::Multi(MultiReceiver::new(link.number()))));
+            let end = core::mem::replace(&mut self.end, nobody);
+            return Receiver::<[u8]>::with(link, end, self.held.get(), None).part(&shared);
+        }
         if self.held.get() > 0 {
-            self.link.reclaim();
+            link.reclaim();
         } else {
-            self.end.get_mut().settle(&self.link.ring);
+            self.end.get_mut().settle(&link.ring);
         }
     }
 }

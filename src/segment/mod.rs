@@ -25,6 +25,7 @@ mod tests;
 use core::fmt;
 use core::mem::size_of;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 pub use access::Accept;
@@ -88,6 +89,12 @@ impl Segment {
     /// The file; `None` for a heap twin. Its description holds the members lock: take other locks on a [`Self::reopen`]ed one.
     pub(crate) fn file(&self) -> Option<&File> {
         self.member.as_ref().map(Membership::file)
+    }
+
+    /// The permission bits of its file and the user who owns it; `None` for a heap twin, or if they cannot be had.
+    pub(crate) fn mode_and_owner(&self) -> Option<(u32, u32)> {
+        let meta = shm::status(self.file()?).ok()?;
+        Some((meta.mode() & 0o777, meta.uid()))
     }
 
     /// The name; `None` for a heap twin.

@@ -5,6 +5,7 @@
 mod common;
 
 mod content;
+mod dead_letters;
 mod deaths;
 mod flow;
 mod run;
