@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::stall::Stall;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
 use crate::participant::{Endpoint, SharedRing, any_alive, recover_in_the_way, sweep};
@@ -30,6 +31,8 @@ pub struct Link {
     /// Looks in vain without waiting, since the clock was read.
     vain: u32,
     mapped: Mapped,
+    /// Whom it waits for.
+    pub stall: Stall,
 }
 
 /// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
@@ -49,10 +52,12 @@ impl Link {
         let endpoint = Endpoint::join(segment, role)?;
         let ring = SharedRing::new(segment);
         let (wait, futex) = (Wait::default(), Futex::register());
+        let stall = Stall::default();
         let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
         // Joining may have repaired a dead one whose place this was.
         wake_all(&futex, ring.signals());
-        let mut link = Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), vain: 0, mapped };
+        let mut link =
+            Self { endpoint, ring, wait, futex, interrupt: None, swept: Instant::now(), vain: 0, mapped, stall };
         link.sweep();
         Ok(link)
     }
@@ -175,7 +180,8 @@ impl Link {
         self.wake_all();
     }
 
-    fn sweep(&mut self) -> bool {
+    /// Looks at every other endpoint and repairs the dead. Returns whether there were any.
+    pub fn sweep(&mut self) -> bool {
         self.swept = Instant::now();
         let Some(file) = self.endpoint.file() else { return false };
         let found = sweep(&self.ring, file, self.endpoint.number());

@@ -9,6 +9,7 @@ mod loan;
 mod options;
 mod receiver;
 mod sender;
+mod stall;
 
 pub use batch::{Batch, IntoIter, Iter, Message};
 pub use hold::Held;

@@ -37,7 +37,7 @@ pub struct Receiver<T: ?Sized = [u8]> {
     pub(super) dead_letters: Option<Box<DeadLetters>>,
     /// Shared with the messages that outlive their call, once there are any.
     pub(super) holds: OnceCell<Arc<Shared>>,
-    until_senders_leave: bool,
+    pub(super) until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
 
@@ -364,6 +364,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let repaired = self.link.repair(in_the_way);
         let ended = self.end_of_queue(in_the_way);
         if !repaired && ended.is_none() {
+            if let Some(error) = self.stalled(in_the_way) {
+                return Attempt::Done(Err(error));
+            }
             return Attempt::Blocked { soon: in_the_way.is_some() };
         }
         // Once more: something dead has been cleared away, or the last messages came just before the end was seen.
@@ -384,20 +387,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
             Err(Blocked::Fault(fault)) => Err(RecvError::Fault(fault)),
             _ => Ok(()),
         }
-    }
-
-    /// Why nothing more will come, if so. A message that is being written still will.
-    fn end_of_queue(&self, in_the_way: Option<InTheWay>) -> Option<RecvError> {
-        if in_the_way.is_some() {
-            return None;
-        }
-        if self.link.is_removed() {
-            return Some(RecvError::Removed);
-        }
-        if self.link.is_closed() {
-            return Some(RecvError::Closed);
-        }
-        (self.until_senders_leave && self.link.senders_gone()).then_some(RecvError::SendersGone)
     }
 
     /// Frees the slots of messages that have been read.

@@ -9,6 +9,7 @@ use crossbeam_utils::CachePadded;
 
 use super::link::{Link, count};
 use super::loan::Loan;
+use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::payload::{Payload, copy};
@@ -21,7 +22,7 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 ///
 /// It can move to another thread. After a fork the child's copy gives [`SendError::Forked`].
 pub struct Sender<T: ?Sized = [u8]> {
-    link: Link,
+    pub(super) link: Link,
     /// Padded, because senders may lie side by side and be used by different threads.
     end: CachePadded<SendEnd>,
     when_full: WhenFull,
@@ -306,6 +307,9 @@ impl<T: ?Sized + Payload> Sender<T> {
                         return Attempt::Done(Err(error));
                     }
                     if !link.repair(in_the_way) {
+                        if let Some(Stalled { endpoint, pid }) = link.stalled(in_the_way) {
+                            return Attempt::Done(Err(SendError::Stalled { endpoint, pid }));
+                        }
                         return Attempt::Blocked { soon: in_the_way.is_some() };
                     }
                 }

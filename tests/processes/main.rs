@@ -10,6 +10,7 @@ mod deaths;
 mod flow;
 mod run;
 mod signals;
+mod stalls;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.
 #[test]
@@ -21,6 +22,8 @@ fn child() {
             "hold" => deaths::hold(&role[1..]),
             "loan" => deaths::loan(&role[1..]),
             "churn" => deaths::churn(&role[1..]),
+            "victim" => dead_letters::victim(&role[1..]),
+            "stop" => stalls::stop(&role[1..]),
             "idle" => deaths::idle(&role[1..]),
             other => panic!("no such role: {other}"),
         }
