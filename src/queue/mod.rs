@@ -282,7 +282,7 @@ fn check_same<T: ?Sized + Payload>(found: &Header, options: &Options<T>) -> Resu
     same("policy when full", format!("{:?}", wanted.when_full), format!("{:?}", found_request.when_full))?;
     let limits = (&options.spec().deliveries, &found.deliveries);
     let dead_letter = |limit: &DeliveryLimit| limit.dead_letter.clone().unwrap_or_else(|| "none".to_owned());
-    same("most deliveries", limits.0.most.to_string(), limits.1.most.to_string())?;
+    same("limit of deliveries", limits.0.most.to_string(), limits.1.most.to_string())?;
     same("dead-letter queue", dead_letter(limits.0), dead_letter(limits.1))?;
     same("endpoints", wanted.endpoints.to_string(), found_request.endpoints.to_string())?;
     same("ephemeral", options.spec().ephemeral.to_string(), found.ephemeral.to_string())

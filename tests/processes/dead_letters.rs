@@ -19,7 +19,7 @@ pub fn victim(role: &[String]) {
         for message in batch {
             if number(&message) == DEADLY {
                 // SAFETY: a plain system call, on this very process.
-                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+                unsafe { libc::raise(libc::SIGKILL) };
             }
             say(&number(&message).to_string());
         }

@@ -130,7 +130,7 @@ fn the_limit_is_part_of_what_a_queue_is() {
     let stat = Queue::open_or_create(&name, wanted()).unwrap().stat();
     assert_eq!((stat.max_deliveries, stat.dead_letter.as_deref()), (Some(3), Some(&*dead)));
     for (other, what) in
-        [(wanted().max_deliveries(4), "most deliveries"), (wanted().dead_letter("other"), "dead-letter queue")]
+        [(wanted().max_deliveries(4), "limit of deliveries"), (wanted().dead_letter("other"), "dead-letter queue")]
     {
         match Queue::open_or_create(&name, other).unwrap_err() {
             Error::Mismatch(mismatch) => assert_eq!(mismatch.what, what),

@@ -55,7 +55,7 @@ fn stat_tells_of_dead_letters() {
         run(args)
     };
     again("3").succeeded();
-    again("4").failed(1, &["most deliveries"]);
+    again("4").failed(6, &["limit of deliveries"]);
     let other = Name::new("limits");
     for (args, why) in [("--max-deliveries 31", "from 1 to 30"), ("--max-deliveries 2 --dead-letter a/b", "not a name")]
     {
