@@ -162,7 +162,7 @@ fn many_threads_settle_what_one_receives() {
                 scope.spawn(move || {
                     loop {
                         let Ok(held) = ({ work.lock().unwrap().recv() }) else { return };
-                        if number(&held) % 7 == 0 && held.deliveries() == 1 {
+                        if number(&held).is_multiple_of(7) && held.deliveries() == 1 {
                             held.nack();
                         } else {
                             done.lock().unwrap().push(number(&held));
