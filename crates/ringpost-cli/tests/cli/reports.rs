@@ -61,7 +61,7 @@ fn stat_tells_of_dead_letters() {
     {
         let mut all = vec!["create", &*other, "--capacity", "64", "--max-len", "16"];
         all.extend(args.split(' '));
-        run(all).failed(1, &[why]);
+        run(all).failed(2, &[why]);
     }
 }
 
