@@ -43,7 +43,7 @@ pub use {
     layout::geometry::{Ends, WhenFull},
     participant::Liveness,
     payload::Payload,
-    queue::{Batch, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender, Waitable, wait_any},
+    queue::{Batch, Held, IntoIter, Iter, Loan, Message, Options, Plan, Queue, Receiver, Sender, Waitable, wait_any},
     segment::Accept,
     wait::Wait,
 };

@@ -76,7 +76,7 @@ fn receive_all(mut rx: Receiver, seed: u64, left: &AtomicU32, queue: &Queue) -> 
         let Ok(batch) = rx.pull_some(1 + random.below(16) as usize, Duration::from_millis(50)) else { break };
         if random.below(8) == 0 {
             batch.iter().for_each(check);
-            batch.give_back();
+            batch.nack();
             continue;
         }
         let mut released = 0;

@@ -212,7 +212,7 @@ impl World<'_> {
         match self.input.byte() % 8 {
             0 | 1 => drop(batch),
             2 => batch.release(),
-            3 => batch.give_back(),
+            3 => batch.nack(),
             4 => batch.release_first(self.input.below(CAPACITY)),
             5 | 6 => {
                 let rest: Vec<Message<'_>> = batch.into_iter().take(look_at).collect();
@@ -229,7 +229,7 @@ impl World<'_> {
         black_box(message.is_redelivered());
         match self.input.byte() % 8 {
             0..=4 => drop(message),
-            5 | 6 => message.give_back(),
+            5 | 6 => message.nack(),
             _ => mem::forget(message),
         }
     }

@@ -79,7 +79,7 @@ fn use_it(queue: &Queue) {
             }
         }
         if let Ok(batch) = receiver.try_pull(2) {
-            batch.give_back();
+            batch.nack();
         }
     }
     queue.close();

@@ -111,6 +111,14 @@ pub enum SendError {
         /// Bytes of every message.
         expected: usize,
     },
+    /// One live receiver has held the slot that must come free next for longer than the limit of
+    /// [`set_stall_limit`](crate::Sender::set_stall_limit).
+    Stalled {
+        /// Its number.
+        endpoint: u16,
+        /// Its process, if it is in our pid namespace; else 0.
+        pid: u32,
+    },
     /// The wait was ended by the flag of [`set_interrupt`](crate::Sender::set_interrupt).
     Interrupted,
     /// The sender joined in the parent of this process.
@@ -139,6 +147,7 @@ impl fmt::Display for SendError {
             Self::WrongLen { len, expected } => {
                 write!(f, "the message has {len} bytes, and every message of this queue has {expected}")
             }
+            Self::Stalled { endpoint, pid } => stalled_text(f, Role::Receiver, *endpoint, *pid),
             Self::Interrupted => f.write_str("interrupted while the queue was full"),
             Self::Forked => f.write_str("the sender joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
@@ -179,6 +188,14 @@ pub enum RecvError {
     SendersGone,
     /// The queue's name has been removed, and it is empty.
     Removed,
+    /// One live sender has held the next message unfinished for longer than the limit of
+    /// [`set_stall_limit`](crate::Receiver::set_stall_limit).
+    Stalled {
+        /// Its number.
+        endpoint: u16,
+        /// Its process, if it is in our pid namespace; else 0.
+        pid: u32,
+    },
     /// The wait was ended by the flag of [`set_interrupt`](crate::Receiver::set_interrupt).
     Interrupted,
     /// The receiver joined in the parent of this process.
@@ -193,6 +210,7 @@ impl fmt::Display for RecvError {
             Self::Closed => f.write_str("the queue is closed, and everything in it has been received"),
             Self::SendersGone => f.write_str("every sender has left, and everything in the queue has been received"),
             Self::Removed => f.write_str("the queue has been removed, and everything in it has been received"),
+            Self::Stalled { endpoint, pid } => stalled_text(f, Role::Sender, *endpoint, *pid),
             Self::Interrupted => f.write_str("interrupted while the queue was empty"),
             Self::Forked => f.write_str("the receiver joined before this process was forked; join again here"),
             Self::Fault(fault) => fault.fmt(f),
@@ -201,3 +219,11 @@ impl fmt::Display for RecvError {
 }
 
 impl Error for RecvError {}
+
+fn stalled_text(f: &mut fmt::Formatter<'_>, role: Role, endpoint: u16, pid: u32) -> fmt::Result {
+    match pid {
+        0 => write!(f, "{role} {endpoint}, of another pid namespace, is in the way; continue it or end it")?,
+        _ => write!(f, "{role} {endpoint}, process {pid}, is in the way; continue it or end it")?,
+    }
+    f.write_str(", or wait on")
+}

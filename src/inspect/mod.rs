@@ -48,6 +48,10 @@ pub struct Stat {
     pub when_full: WhenFull,
     /// The message type's name, `None` for raw bytes.
     pub message_type: Option<String>,
+    /// How often a message may be delivered; `None`: as often as it takes.
+    pub max_deliveries: Option<u32>,
+    /// The queue that takes what has been delivered so often; `None`: that is dropped.
+    pub dead_letter: Option<String>,
     /// Whether it goes when its last member leaves.
     pub ephemeral: bool,
     /// Whether it is marked closed.
@@ -82,6 +86,12 @@ pub struct Counters {
     pub redelivered: u64,
     /// Dead endpoints that were repaired.
     pub recovered: u64,
+    /// Messages that went to the dead-letter queue, having been delivered as often as the queue allows.
+    pub dead_lettered: u64,
+    /// Such messages that were dropped, because the queue names no dead-letter queue.
+    pub expired: u64,
+    /// How often the dead-letter queue could not take such a message, which then was delivered once more.
+    pub not_dead_lettered: u64,
 }
 
 /// One joined endpoint.
@@ -138,6 +148,8 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
         receivers: request.receivers,
         when_full: request.when_full,
         message_type: header.message_type.as_ref().map(|t| t.name.clone()),
+        max_deliveries: (header.deliveries.most > 0).then_some(header.deliveries.most),
+        dead_letter: header.deliveries.dead_letter.clone(),
         ephemeral: header.ephemeral,
         closed: read(&segment.control().signals.closed) != 0,
         format_version: VERSION,
@@ -158,6 +170,9 @@ impl Counters {
         add(&mut self.overwritten, &row.overwritten);
         add(&mut self.redelivered, &row.redelivered);
         add(&mut self.recovered, &row.recovered);
+        add(&mut self.dead_lettered, &row.dead_lettered);
+        add(&mut self.expired, &row.expired);
+        add(&mut self.not_dead_lettered, &row.not_dead_lettered);
     }
 }
 

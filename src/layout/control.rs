@@ -84,7 +84,13 @@ pub struct Row {
     pub redelivered: AtomicU64,
     /// Dead endpoints whose slots were repaired.
     pub recovered: AtomicU64,
-    _reserved: [u8; 32],
+    /// Messages that went to the dead-letter queue, having been delivered as often as the queue allows.
+    pub dead_lettered: AtomicU64,
+    /// Such messages that were dropped, because the queue names no dead-letter queue.
+    pub expired: AtomicU64,
+    /// Such messages that the dead-letter queue could not take, and that were delivered once more.
+    pub not_dead_lettered: AtomicU64,
+    _reserved: [u8; 8],
 }
 
 /// What a row is used for at the moment.
@@ -131,4 +137,7 @@ const _: () = {
     assert!(offset_of!(Row, joined_ns) == 24);
     assert!(offset_of!(Row, sent) == 32);
     assert!(offset_of!(Row, recovered) == 88);
+    assert!(offset_of!(Row, dead_lettered) == 96);
+    assert!(offset_of!(Row, expired) == 104);
+    assert!(offset_of!(Row, not_dead_lettered) == 112);
 };

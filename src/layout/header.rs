@@ -6,12 +6,13 @@
 use core::time::Duration;
 
 use super::geometry::{Ends, Geometry, Request, WhenFull};
+use super::name::{LONGEST_NAME, why_no_name};
 use crate::error::Fault;
 
 /// Bytes of the header.
-pub const HEADER_LEN: usize = 512;
+pub const HEADER_LEN: usize = 1024;
 /// The format that this library writes and reads. A change of any byte's meaning raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RINGPOST");
 const ENDIAN: u32 = 0x0102_0304;
@@ -43,13 +44,19 @@ mod at {
     pub const DEADLINE_NS: usize = 112;
     pub const CREATED_NS: usize = 120;
     pub const TYPE_HASH: usize = 128;
-    pub const RESERVED: usize = 136;
+    pub const MAX_DELIVERIES: usize = 136;
+    pub const DEAD_LETTER_LEN: usize = 140;
+    pub const RESERVED: usize = 144;
     pub const TYPE_NAME_LEN: usize = 252;
     pub const TYPE_NAME: usize = 256;
-    pub const FINGERPRINT: usize = 504;
+    pub const DEAD_LETTER: usize = 504;
+    pub const MORE_RESERVED: usize = 704;
+    pub const FINGERPRINT: usize = 1016;
 }
 
-const TYPE_NAME_MAX: usize = at::FINGERPRINT - at::TYPE_NAME;
+const TYPE_NAME_MAX: usize = at::DEAD_LETTER - at::TYPE_NAME;
+/// The largest limit of deliveries: counts end at 31, which then means "31 or more".
+pub const MOST_DELIVERIES: u32 = super::word::MAX_DELIVERIES as u32 - 1;
 
 /// The type of the messages of a typed queue. Size and alignment are part of the geometry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +65,15 @@ pub struct MessageType {
     pub name: String,
     /// [`fingerprint`] of the whole name; zero means raw bytes.
     pub hash: u64,
+}
+
+/// How often a message may be delivered, and what becomes of it then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryLimit {
+    /// 1 to [`MOST_DELIVERIES`]; 0: no limit.
+    pub most: u32,
+    /// The name of the queue that takes what has been delivered so often; `None`: it is dropped.
+    pub dead_letter: Option<String>,
 }
 
 /// A segment's header, checked.
@@ -75,6 +91,8 @@ pub struct Header {
     pub created_ns: u64,
     /// `None`: raw bytes.
     pub message_type: Option<MessageType>,
+    /// How often a message may be delivered.
+    pub deliveries: DeliveryLimit,
 }
 
 impl Header {
@@ -108,6 +126,12 @@ impl Header {
             out.u32(at::TYPE_NAME_LEN, name.len() as u32);
             out.bytes(at::TYPE_NAME, name.as_bytes());
         }
+        out.u32(at::MAX_DELIVERIES, self.deliveries.most);
+        if let Some(name) = &self.deliveries.dead_letter {
+            let name = cut(name, LONGEST_NAME);
+            out.u32(at::DEAD_LETTER_LEN, name.len() as u32);
+            out.bytes(at::DEAD_LETTER, name.as_bytes());
+        }
         let print = fingerprint(&out.0[..at::FINGERPRINT]);
         out.u64(at::FINGERPRINT, print);
         out.0
@@ -121,7 +145,9 @@ impl Header {
         expect("flags (known bits only)", u64::from(flags & KNOWN_FLAGS), u64::from(flags))?;
         let geometry = bytes.geometry(flags & FLAG_FIXED_LEN != 0)?;
         let message_type = bytes.message_type()?;
-        for offset in (at::RESERVED..at::TYPE_NAME_LEN).step_by(4) {
+        let deliveries = bytes.delivery_limit()?;
+        let reserved = (at::RESERVED..at::TYPE_NAME_LEN).chain(at::MORE_RESERVED..at::FINGERPRINT);
+        for offset in reserved.step_by(4) {
             expect("reserved bytes", 0, u64::from(bytes.u32(offset)))?;
         }
         let print = fingerprint(&bytes.0[..at::FINGERPRINT]);
@@ -133,6 +159,7 @@ impl Header {
             huge_pages: flags & FLAG_HUGE_PAGES != 0,
             created_ns: bytes.u64(at::CREATED_NS),
             message_type,
+            deliveries,
         })
     }
 
@@ -260,6 +287,28 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    fn delivery_limit(&self) -> Result<DeliveryLimit, Fault> {
+        let most = self.u32(at::MAX_DELIVERIES);
+        expect("most deliveries (0 to 30)", u64::from(most.min(MOST_DELIVERIES)), u64::from(most))?;
+        let len = self.u32(at::DEAD_LETTER_LEN) as usize;
+        if len > LONGEST_NAME || (most == 0 && len != 0) {
+            return Err(Fault::corrupt("length of the dead-letter queue's name", 0, len as u64));
+        }
+        let (bytes, behind) = self.0[at::DEAD_LETTER..at::MORE_RESERVED].split_at(len);
+        let stray = behind.iter().filter(|byte| **byte != 0).count();
+        expect("bytes behind the dead-letter queue's name", 0, stray as u64)?;
+        if len == 0 {
+            return Ok(DeliveryLimit { most, dead_letter: None });
+        }
+        // Checked names are ASCII.
+        match core::str::from_utf8(bytes) {
+            Ok(name) if why_no_name(bytes).is_none() => Ok(DeliveryLimit { most, dead_letter: Some(name.to_owned()) }),
+            _ => Err(Fault::corrupt("dead-letter queue's name (1: is a name)", 1, 0)),
+        }
+    }
+}
+
 fn encode_when_full(when_full: WhenFull) -> (u32, u64) {
     match when_full {
         WhenFull::Block => (1, 0),
@@ -307,7 +356,8 @@ mod tests {
         })
         .unwrap();
         let message_type = Some(MessageType { name: "demo::Tick".into(), hash: fingerprint(b"demo::Tick") });
-        Header { id: 7, geometry, ephemeral: true, huge_pages: false, created_ns: 9, message_type }
+        let deliveries = DeliveryLimit { most: 3, dead_letter: Some("x".repeat(200)) };
+        Header { id: 7, geometry, ephemeral: true, huge_pages: false, created_ns: 9, message_type, deliveries }
     }
 
     #[test]
@@ -327,9 +377,24 @@ mod tests {
     }
 
     #[test]
+    fn nonsense_about_deliveries_is_refused() {
+        let limit = |most, name: Option<&str>| {
+            let deliveries = DeliveryLimit { most, dead_letter: name.map(str::to_owned) };
+            Header::decode(&Header { deliveries, ..header() }.encode())
+        };
+        for (most, name) in [(0, None), (1, None), (30, Some("a")), (1, Some("dead.letters"))] {
+            assert!(limit(most, name).is_ok());
+        }
+        for (most, name) in [(31, None), (u32::MAX, None), (0, Some("a")), (1, Some("a/b")), (1, Some(".."))] {
+            let fault = limit(most, name).unwrap_err();
+            assert!(fault.corrupt && fault.expected != fault.found, "{fault:?}");
+        }
+    }
+
+    #[test]
     fn another_version_or_byte_order_is_incompatible_not_corrupt() {
         let mut newer = header().encode();
-        newer[at::VERSION..at::VERSION + 4].copy_from_slice(&2u32.to_ne_bytes());
+        newer[at::VERSION..at::VERSION + 4].copy_from_slice(&3u32.to_ne_bytes());
         assert!(!Header::decode(&newer).unwrap_err().corrupt);
         let mut swapped = header().encode();
         swapped[at::MAGIC..at::MAGIC + 8].reverse();

@@ -11,3 +11,5 @@ pub mod control;
 pub mod geometry;
 #[cfg(not(loom))]
 pub mod header;
+#[cfg(not(loom))]
+pub mod name;

@@ -78,7 +78,7 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
 
     /// Puts all that it still holds back into the queue, to be delivered again before anything newer. Those that the
     /// program has looked at will say that they are delivered again.
-    pub fn give_back(mut self) {
+    pub fn nack(mut self) {
         self.give_back_rest();
     }
 
@@ -184,9 +184,16 @@ impl<'a, T: ?Sized + Payload> Message<'a, T> {
     pub fn release(self) {}
 
     /// Puts it back into the queue, to be delivered again before anything newer.
-    pub fn give_back(self) {
+    pub fn nack(self) {
         self.receiver.give_back(self.run(), true);
         core::mem::forget(self);
+    }
+
+    /// Its receiver and its position, for one who settles it from now on.
+    pub(super) fn into_parts(self) -> (&'a Receiver<T>, u64) {
+        let parts = (self.receiver, self.position);
+        core::mem::forget(self);
+        parts
     }
 
     fn run(&self) -> Run {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::stall::Stall;
 use super::watch::Watch;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
@@ -35,6 +36,8 @@ pub struct Link {
     pub chosen: u64,
     /// What a helper thread does in its place, once asked for.
     pub watch: Option<Watch>,
+    /// Whom it waits for.
+    pub stall: Stall,
 }
 
 /// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
@@ -54,12 +57,13 @@ impl Link {
         let endpoint = Endpoint::join(segment, role)?;
         let ring = SharedRing::new(segment);
         let (wait, futex) = (Wait::default(), Futex::register());
+        let stall = Stall::default();
         let mapped = Mapped { to: 0, left: ring.capacity(), next: 64 * 1024 };
         // Joining may have repaired a dead one whose place this was.
         wake_all(&futex, ring.signals());
         let swept = Instant::now();
         let (interrupt, vain, chosen, watch) = (None, 0, 0, None);
-        let mut link = Self { endpoint, ring, wait, futex, interrupt, swept, vain, mapped, chosen, watch };
+        let mut link = Self { endpoint, ring, wait, futex, interrupt, swept, vain, mapped, chosen, watch, stall };
         link.sweep();
         Ok(link)
     }
@@ -183,7 +187,7 @@ impl Link {
         self.wake_all();
     }
 
-    /// Looks at everyone and repairs the dead. Returns whether there were any.
+    /// Looks at every other endpoint and repairs the dead. Returns whether there were any.
     pub fn sweep(&mut self) -> bool {
         self.swept = Instant::now();
         let Some(file) = self.endpoint.file() else { return false };

@@ -3,9 +3,11 @@
 mod aim;
 mod batch;
 mod copies;
+mod dead_letter;
 mod descriptor;
 #[cfg(feature = "tokio")]
 mod future;
+mod hold;
 mod link;
 mod loan;
 mod look;
@@ -13,12 +15,15 @@ mod options;
 mod receiver;
 mod sender;
 mod settings;
+mod short;
+mod stall;
 mod waitable;
 mod watch;
 
 pub use batch::{Batch, IntoIter, Iter, Message};
 #[cfg(feature = "tokio")]
 pub use future::{AsyncReceiver, AsyncSender};
+pub use hold::Held;
 pub use loan::Loan;
 pub use options::{Options, Plan};
 pub use receiver::Receiver;
@@ -32,7 +37,7 @@ use std::thread;
 
 use crate::error::{CreateError, Error, JoinError, Mismatch, OpenError};
 use crate::layout::geometry::{Ends, WhenFull};
-use crate::layout::header::Header;
+use crate::layout::header::{DeliveryLimit, Header};
 use crate::payload::{Payload, message_type};
 use crate::ring;
 use crate::segment::{Accept, Name, Segment};
@@ -287,6 +292,10 @@ fn check_same<T: ?Sized + Payload>(found: &Header, options: &Options<T>) -> Resu
     same("senders", format!("{:?}", wanted.senders), format!("{:?}", found_request.senders))?;
     same("receivers", format!("{:?}", wanted.receivers), format!("{:?}", found_request.receivers))?;
     same("policy when full", format!("{:?}", wanted.when_full), format!("{:?}", found_request.when_full))?;
+    let limits = (&options.spec().deliveries, &found.deliveries);
+    let dead_letter = |limit: &DeliveryLimit| limit.dead_letter.clone().unwrap_or_else(|| "none".to_owned());
+    same("limit of deliveries", limits.0.most.to_string(), limits.1.most.to_string())?;
+    same("dead-letter queue", dead_letter(limits.0), dead_letter(limits.1))?;
     same("endpoints", wanted.endpoints.to_string(), found_request.endpoints.to_string())?;
     same("ephemeral", options.spec().ephemeral.to_string(), found.ephemeral.to_string())
 }

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use crate::error::CreateError;
 use crate::layout::geometry::{Ends, Geometry, Request, WhenFull};
+use crate::layout::header::DeliveryLimit;
 use crate::payload::{Payload, message_type};
 use crate::segment::{Accept, Spec};
 
@@ -95,7 +96,9 @@ impl<T: ?Sized + Payload> Options<T> {
             when_full: WhenFull::Block,
             endpoints: 64,
         };
-        let spec = Spec { request, mode: 0o600, ephemeral: false, huge_pages: false, prefault: false, message_type };
+        let (mode, deliveries) = (0o600, DeliveryLimit::default());
+        let spec =
+            Spec { request, mode, ephemeral: false, huge_pages: false, prefault: false, message_type, deliveries };
         Self { spec, accept: Accept::default(), message: PhantomData }
     }
 
@@ -120,6 +123,37 @@ impl<T: ?Sized + Payload> Options<T> {
     /// The most senders and receivers together that may be joined at a time, 2 to 1021. By default 64.
     pub fn endpoints(mut self, most: usize) -> Self {
         self.spec.request.endpoints = most as u64;
+        self
+    }
+
+    /// How often a message may be delivered, 1 to 30. A receiver that takes one which has been delivered so often already
+    /// puts it into the [dead-letter queue](Self::dead_letter), or drops it if there is none; both are counted. Each
+    /// time a message is given back after the program has seen it, and each death of a receiver that holds it, is a
+    /// delivery; so what was held together with a deadly message comes nearer to its limit, too. By default a message is
+    /// delivered until it is released.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_deliveries(2))?;
+    /// let (mut tx, mut rx) = (queue.sender()?, queue.receiver()?);
+    /// tx.send(b"nobody can deal with me")?;
+    /// rx.recv()?.nack();
+    /// rx.recv()?.nack();
+    /// assert!(rx.try_recv()?.is_none());
+    /// assert_eq!(queue.stat().totals.expired, 1);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn max_deliveries(mut self, most: u32) -> Self {
+        self.spec.deliveries.most = most;
+        self
+    }
+
+    /// The queue that takes the messages which have been delivered [`max_deliveries`](Self::max_deliveries) times: a name
+    /// as for a queue, another one than this queue's. If there is no such queue when it is needed, the receiver makes one
+    /// for the same messages, with the same capacity and mode. If it cannot take a message (it is full, say), the
+    /// message is delivered once more; that is counted.
+    pub fn dead_letter(mut self, name: &str) -> Self {
+        self.spec.deliveries.dead_letter = Some(name.to_owned());
         self
     }
 

@@ -1,44 +1,48 @@
 //! The receiving end.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use super::batch::{Batch, Message, Runs};
+use super::dead_letter::DeadLetters;
+use super::hold::Shared;
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
-use crate::layout::word::Word;
 use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
-use crate::sync::{AtomicU64, Ordering, spin_loop};
-use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+use crate::sync::Ordering;
+use crate::wait::{Attempt, Deadline, Phase, until};
 
 /// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
 ///
 /// It can move to another thread. After a fork the child's copy gives [`RecvError::Forked`].
 pub struct Receiver<T: ?Sized = [u8]> {
-    pub(super) link: Link,
+    /// Taken out only by drop.
+    pub(super) link: ManuallyDrop<Link>,
     /// Padded, because receivers may lie side by side and be used by different threads.
     pub(super) end: CachePadded<RefCell<ReceiveEnd>>,
     /// Messages taken and neither released nor given back: behind a call, those that were leaked.
-    held: Cell<u64>,
+    pub(super) held: Cell<u64>,
+    /// The last take had messages that had been delivered before, and the queue limits that.
+    pub(super) suspect: bool,
+    /// What becomes of messages that have been delivered too often; `None`: nothing does.
+    pub(super) dead_letters: Option<Box<DeadLetters>>,
+    /// Shared with the messages that outlive their call, once there are any.
+    pub(super) holds: OnceCell<Arc<Shared>>,
     pub(super) until_senders_leave: bool,
     message: PhantomData<fn() -> Box<T>>,
 }
 
-/// How often a receiver of one message looks before it reads the clock.
-const FIRST_POLLS: u32 = 8;
-/// How often it looks at one word before it asks which is next.
-const LOOKS_AT_ONCE: u32 = 8;
-
 /// How many messages a call takes.
 #[derive(Clone, Copy)]
-struct Want {
+pub(super) struct Want {
     /// No more than these.
     most: u64,
     /// With these it does not wait for more.
@@ -46,7 +50,7 @@ struct Want {
 }
 
 impl Want {
-    fn all(count: u64) -> Self {
+    pub(super) fn all(count: u64) -> Self {
         Self { most: count, enough: count }
     }
 }
@@ -59,7 +63,21 @@ impl<T: ?Sized + Payload> Receiver<T> {
             Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
         };
         let end = CachePadded::new(RefCell::new(end));
-        Ok(Self { link, end, held: Cell::new(0), until_senders_leave: false, message: PhantomData })
+        let dead_letters = DeadLetters::of(segment.header());
+        Ok(Self::with(link, end, 0, dead_letters))
+    }
+
+    fn with(link: Link, end: CachePadded<RefCell<ReceiveEnd>>, held: u64, dead: Option<Box<DeadLetters>>) -> Self {
+        Self {
+            link: ManuallyDrop::new(link),
+            end,
+            held: Cell::new(held),
+            suspect: false,
+            dead_letters: dead,
+            holds: OnceCell::new(),
+            until_senders_leave: false,
+            message: PhantomData,
+        }
     }
 
     /// Takes up to `size` messages: returns as soon as `size` are there, or with what is there when `timeout` has passed
@@ -138,18 +156,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(position.map(|position| Message::new(self, position)))
     }
 
-    /// Takes one message if there is one now: its position.
-    #[inline]
-    pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
-        }
-        match self.end.get_mut().take_one(&self.link.ring) {
-            Some(position) => Ok(Some(self.accept_one(position)?)),
-            None => Ok(self.take(Want::all(1), None)?.first()),
-        }
-    }
-
     /// Takes up to `most` of the messages that are there now.
     #[cfg(feature = "tokio")]
     pub(super) fn try_take_many(&mut self, most: u64) -> Result<Runs, RecvError> {
@@ -161,35 +167,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(Batch::new(self, runs))
     }
 
-    /// Takes one message: the short way, for the least latency. The clock is not read before a first, short time of polling
-    /// is over.
     #[inline]
-    fn take_one(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<u64>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
+    fn take_from_end(&mut self, want: u64) -> Result<Run, Blocked> {
+        if self.holds.get().is_some() {
+            return self.take_beside_held(want);
         }
-        let polls = if self.link.wait == Wait::Sleep { 0 } else { FIRST_POLLS };
-        for _ in 0..=polls {
-            let end = self.end.get_mut();
-            if let Some(position) = end.take_one(&self.link.ring) {
-                return self.accept_one(position).map(Some);
-            }
-            watch(end.next(&self.link.ring));
-        }
-        Ok(self.take(Want::all(1), deadline())?.first())
-    }
-
-    /// Notes that one message was taken the short way: not delivered before, and nothing else came free.
-    #[inline]
-    fn accept_one(&mut self, position: u64) -> Result<u64, RecvError> {
-        let run = Run { first: position, count: 1 };
-        if let Err(fault) = self.link.ring.check_len(position) {
-            self.refuse(run);
-            return Err(RecvError::Fault(fault));
-        }
-        self.link.map_ahead(run);
-        self.held.set(self.held.get() + 1);
-        Ok(position)
+        self.end.get_mut().take(&self.link.ring, want)
     }
 
     /// Notes what a take came to.
@@ -208,6 +191,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let again = self.end.get_mut().take_redelivered();
         if again > 0 {
             count(&self.link.row().redelivered, again);
+            self.suspect = self.dead_letters.is_some();
         }
         self.held.set(self.held.get() + run.count);
         Ok(run)
@@ -215,17 +199,18 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
     /// Puts messages back whose lengths no sender has written.
     #[cold]
-    fn refuse(&mut self, run: Run) {
-        let end = self.end.get_mut();
-        end.give_back(&self.link.ring, run, false);
+    pub(super) fn refuse(&mut self, run: Run) {
+        if !self.keep_for_again(run, false) {
+            self.end.get_mut().give_back(&self.link.ring, run, false);
+        }
         if self.held.get() == 0 {
-            end.rewind(&self.link.ring);
+            self.end.get_mut().rewind(&self.link.ring);
         }
     }
 
     /// Takes messages; without a deadline, only what is there.
     #[inline]
-    fn take(&mut self, want: Want, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
+    pub(super) fn take(&mut self, want: Want, deadline: Option<Deadline>) -> Result<Runs, RecvError> {
         if !self.link.is_here() {
             return Err(RecvError::Forked);
         }
@@ -251,8 +236,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[inline]
     fn collect(&mut self, runs: &mut Runs, want: Want) -> Result<(), Blocked> {
         while runs.total() < want.most {
-            let taken = self.end.get_mut().take(&self.link.ring, want.most - runs.total());
+            let taken = self.take_from_end(want.most - runs.total());
             match self.accept(taken) {
+                Ok(run) if self.suspect => self.sort_out(run, runs),
                 Ok(run) => runs.push(run),
                 Err(Blocked::Wait(_)) if runs.total() >= want.enough => return Ok(()),
                 Err(blocked) => return Err(blocked),
@@ -270,10 +256,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
             self.audit()?;
         }
         let repaired = (look_around || in_the_way.is_some()) && self.link.repair(in_the_way);
-        if ended.is_some() {
-            // What the dead have taken must come before the end, and stands in nobody's way.
-            self.link.sweep();
-        }
         if repaired || ended.is_some() {
             // Once more, since the last messages may have come just before the end was seen.
             match self.collect(runs, want) {
@@ -320,11 +302,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let repaired = self.link.repair(in_the_way);
         let ended = self.end_of_queue(in_the_way);
         if !repaired && ended.is_none() {
+            if let Some(error) = self.stalled(in_the_way) {
+                return Attempt::Done(Err(error));
+            }
             return Attempt::Blocked { soon: in_the_way.is_some() };
-        }
-        if ended.is_some() {
-            // What the dead have taken must come before the end, and stands in nobody's way.
-            self.link.sweep();
         }
         // Once more: something dead has been cleared away, or the last messages came just before the end was seen.
         match self.collect(runs, want) {
@@ -346,38 +327,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
     }
 
-    /// Why nothing more will come, if so. A message that is being written still will.
-    fn end_of_queue(&self, in_the_way: Option<InTheWay>) -> Option<RecvError> {
-        if in_the_way.is_some() {
-            return None;
-        }
-        if self.link.is_removed() {
-            return Some(RecvError::Removed);
-        }
-        if self.link.is_closed() {
-            return Some(RecvError::Closed);
-        }
-        (self.until_senders_leave && self.link.senders_gone()).then_some(RecvError::SendersGone)
-    }
-
-    /// Frees the slot of one message that has been read: the short way.
-    #[inline]
-    pub(super) fn release_one(&self, position: u64) {
-        if !self.link.is_here() {
-            return;
-        }
-        let bytes = self.link.ring.len(position) as u64;
-        let mut end = self.end.borrow_mut();
-        end.release_one(&self.link.ring, position);
-        let held = self.held.get() - 1;
-        self.held.set(held);
-        if held == 0 {
-            end.rewind(&self.link.ring);
-        }
-        drop(end);
-        self.note_pulled(1, bytes);
-    }
-
     /// Frees the slots of messages that have been read.
     #[inline]
     pub(super) fn release(&self, run: Run) {
@@ -385,18 +334,23 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
-        self.end.borrow_mut().release(&self.link.ring, run);
-        self.let_go(run.count);
+        self.free(run);
         self.note_pulled(run.count, bytes);
     }
 
-    /// Counts messages that have been released, and wakes senders.
     #[inline]
-    fn note_pulled(&self, messages: u64, bytes: u64) {
+    pub(super) fn note_pulled(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
         count(&row.pulled, messages);
         count(&row.pulled_bytes, bytes);
-        self.link.wake_senders(messages);
+    }
+
+    /// Frees slots, without counting their messages as pulled.
+    #[inline]
+    pub(super) fn free(&self, run: Run) {
+        self.end.borrow_mut().release(&self.link.ring, run);
+        self.let_go(run.count);
+        self.link.wake_senders(run.count);
     }
 
     /// Puts messages back.
@@ -404,16 +358,21 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if run.count == 0 || !self.link.is_here() {
             return;
         }
-        self.end.borrow_mut().give_back(&self.link.ring, run, seen);
+        if !self.keep_for_again(run, seen) {
+            self.end.borrow_mut().give_back(&self.link.ring, run, seen);
+        }
         self.let_go(run.count);
         self.link.wake_receivers(run.count);
     }
 
     /// So many messages are not held any more. With the last of them, what came back waits again for all to see.
     #[inline]
-    fn let_go(&self, count: u64) {
+    pub(super) fn let_go(&self, count: u64) {
         self.held.set(self.held.get() - count);
         if self.held.get() == 0 {
+            if let Some(shared) = self.holds.get() {
+                self.forget_again(shared);
+            }
             self.end.borrow_mut().rewind(&self.link.ring);
         }
     }
@@ -437,25 +396,20 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
 impl<T: ?Sized> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if !self.link.is_here() {
+        // SAFETY: this is the only place that takes it out, drop runs once, and nothing looks at the field afterwards.
+        let link = unsafe { ManuallyDrop::take(&mut self.link) };
+        if !link.is_here() {
             return;
+        }
+        if let Some(shared) = self.holds.take() {
+            let nobody = CachePadded::new(RefCell::new(ReceiveEnd::Multi(MultiReceiver::new(link.number()))));
+            let end = core::mem::replace(&mut self.end, nobody);
+            return Receiver::<[u8]>::with(link, end, self.held.get(), None).part(&shared);
         }
         if self.held.get() > 0 {
-            self.link.reclaim();
+            link.reclaim();
         } else {
-            self.end.get_mut().settle(&self.link.ring);
-        }
-    }
-}
-
-/// Waits a moment for the word to become what it will be. Nothing is computed between two looks.
-#[inline]
-fn watch((word, ready): (&AtomicU64, Word)) {
-    for _ in 0..LOOKS_AT_ONCE {
-        spin_loop();
-        // Relaxed: the take looks again.
-        if word.load(Ordering::Relaxed) == ready.bits() {
-            return;
+            self.end.get_mut().settle(&link.ring);
         }
     }
 }

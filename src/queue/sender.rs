@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use super::link::{Link, count};
 use super::loan::Loan;
+use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::payload::{Payload, copy};
@@ -299,6 +300,9 @@ impl<T: ?Sized + Payload> Sender<T> {
                         return Attempt::Done(Err(error));
                     }
                     if !link.repair(in_the_way) {
+                        if let Some(Stalled { endpoint, pid }) = link.stalled(in_the_way) {
+                            return Attempt::Done(Err(SendError::Stalled { endpoint, pid }));
+                        }
                         return Attempt::Blocked { soon: in_the_way.is_some() };
                     }
                 }

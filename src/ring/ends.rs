@@ -142,6 +142,21 @@ impl ReceiveEnd {
         }
     }
 
+    /// The only receiver notes that the program has seen messages which come back, without starting again from head.
+    pub fn note_seen<M: Memory>(&self, memory: &M, run: Run) {
+        if let Self::Single(end) = self {
+            end.note_seen(memory, run);
+        }
+    }
+
+    /// The only receiver does not start again from head, for now. Returns whether it was about to.
+    pub fn put_off_rewind(&mut self) -> bool {
+        match self {
+            Self::Single(end) => end.put_off_rewind(),
+            Self::Multi(_) => false,
+        }
+    }
+
     /// Whether an empty ring is one, and not scribbled upon. For the slow path.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
         match self {

@@ -116,6 +116,16 @@ impl SingleReceiver {
         self.rewind = true;
     }
 
+    /// Notes that the program has seen messages which come back, without starting again from head.
+    pub fn note_seen<M: Memory>(&self, memory: &M, run: Run) {
+        run.positions().for_each(|position| count_delivery(memory, position));
+    }
+
+    /// Does not start again from head, for now. Returns whether it was about to.
+    pub fn put_off_rewind(&mut self) -> bool {
+        core::mem::take(&mut self.rewind)
+    }
+
     /// Whether an empty ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
         check_empty(memory, self.next)

@@ -7,9 +7,9 @@ use super::access::mode_is_sound;
 use super::mapping::Region;
 use super::members::Membership;
 use super::name::Name;
-use crate::error::{CreateError, OsError, OutOfRange};
+use crate::error::{CreateError, InvalidName, OsError, OutOfRange};
 use crate::layout::geometry::{Geometry, Request};
-use crate::layout::header::{HEADER_LEN, Header, MessageType};
+use crate::layout::header::{DeliveryLimit, HEADER_LEN, Header, MOST_DELIVERIES, MessageType};
 use crate::os::draft::{self, Draft, DraftError};
 use crate::os::{failed_io, fork, identity, shm};
 
@@ -31,13 +31,24 @@ pub(crate) struct Spec {
     pub(crate) prefault: bool,
     /// The type of its messages; `None`: raw bytes.
     pub(crate) message_type: Option<MessageType>,
+    /// How often a message may be delivered.
+    pub(crate) deliveries: DeliveryLimit,
 }
 
 impl Spec {
     /// For this user alone, kept until it is removed, without hints, for raw bytes.
     #[cfg(test)]
     pub(crate) fn new(request: Request) -> Self {
-        Self { request, mode: 0o600, ephemeral: false, huge_pages: false, prefault: false, message_type: None }
+        let deliveries = DeliveryLimit::default();
+        Self {
+            request,
+            mode: 0o600,
+            ephemeral: false,
+            huge_pages: false,
+            prefault: false,
+            message_type: None,
+            deliveries,
+        }
     }
 
     fn header(&self) -> Result<Header, CreateError> {
@@ -45,6 +56,7 @@ impl Spec {
             let what = "hash of the message type";
             return Err(OutOfRange { what, found: 0, least: 1, most: u64::MAX }.into());
         }
+        check_deliveries(&self.deliveries)?;
         Ok(Header {
             id: identity::random_128()?,
             geometry: Geometry::plan(self.request)?,
@@ -52,8 +64,22 @@ impl Spec {
             huge_pages: self.huge_pages,
             created_ns: identity::realtime_ns(),
             message_type: self.message_type.clone(),
+            deliveries: self.deliveries.clone(),
         })
     }
+}
+
+/// A limit in its range, and a name that a queue can have.
+fn check_deliveries(limit: &DeliveryLimit) -> Result<(), CreateError> {
+    let least = u32::from(limit.dead_letter.is_some());
+    if !(least..=MOST_DELIVERIES).contains(&limit.most) {
+        let (found, least, most) = (limit.most.into(), 1, MOST_DELIVERIES.into());
+        return Err(OutOfRange { what: "max_deliveries", found, least, most }.into());
+    }
+    if let Some(name) = &limit.dead_letter {
+        Name::new(name)?;
+    }
+    Ok(())
 }
 
 impl Segment {
@@ -64,6 +90,10 @@ impl Segment {
     pub(crate) fn create(name: &Name, spec: &Spec) -> Result<Self, CreateError> {
         if !mode_is_sound(spec.mode) {
             return Err(CreateError::InvalidMode { mode: spec.mode });
+        }
+        if spec.deliveries.dead_letter.as_deref() == Some(name.as_str()) {
+            let why = "a queue cannot be its own dead-letter queue";
+            return Err(InvalidName { name: name.as_str().to_owned(), why }.into());
         }
         for _ in 0..TRIES {
             if let Some(segment) = create_once(name, spec, draft::create_unnamed)? {

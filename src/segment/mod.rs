@@ -27,6 +27,7 @@ use core::fmt;
 use core::mem::size_of;
 use core::ptr::NonNull;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 pub use access::Accept;
@@ -96,6 +97,12 @@ impl Segment {
     /// The file; `None` for a heap twin. Its description may hold the members lock: take other locks on a [`Self::reopen`]ed one.
     pub(crate) fn file(&self) -> Option<&File> {
         self.member.as_ref().map(Membership::file)
+    }
+
+    /// The permission bits of its file and the user who owns it; `None` for a heap twin, or if they cannot be had.
+    pub(crate) fn mode_and_owner(&self) -> Option<(u32, u32)> {
+        let meta = shm::status(self.file()?).ok()?;
+        Some((meta.mode() & 0o777, meta.uid()))
     }
 
     /// The name; `None` for a heap twin.

@@ -3,8 +3,7 @@
 use core::fmt;
 
 use crate::error::InvalidName;
-
-const LONGEST: usize = 200;
+use crate::layout::name::why_no_name;
 
 /// A checked name: 1 to 200 of `A-Z a-z 0-9 . _ -`, beginning with a letter or a digit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,16 +15,8 @@ impl Name {
     /// # Errors
     /// It is empty, too long, begins with something else than a letter or digit, or has another character in it.
     pub(crate) fn new(name: &str) -> Result<Self, InvalidName> {
-        let refuse = |why| Err(InvalidName { name: name.to_owned(), why });
-        let Some(first) = name.bytes().next() else { return refuse("it is empty") };
-        if name.len() > LONGEST {
-            return refuse("it is too long");
-        }
-        if !first.is_ascii_alphanumeric() {
-            return refuse("its first character is neither a letter nor a digit");
-        }
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
-            return refuse("it has a character that is not allowed");
+        if let Some(why) = why_no_name(name.as_bytes()) {
+            return Err(InvalidName { name: name.to_owned(), why });
         }
         Ok(Self(name.to_owned()))
     }

@@ -65,7 +65,7 @@ fn open_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
     if meta.nlink() == 0 {
         return Ok(Attempt::Replaced);
     }
-    let (header, bytes) = read_header(&file, &meta)?;
+    let (header, bytes) = read_header(name, &file, &meta)?;
     let Some(member) = Membership::join(file, name, header.ephemeral)? else {
         return Err(OpenError::Removed { name: name.as_str().to_owned() });
     };
@@ -84,7 +84,7 @@ fn observe_once(name: &Name, accept: &Accept) -> Result<Attempt, OpenError> {
     if meta.nlink() == 0 {
         return Ok(Attempt::Replaced);
     }
-    let (header, bytes) = read_header(&file, &meta)?;
+    let (header, bytes) = read_header(name, &file, &meta)?;
     let member = Membership::observer(file, name);
     if member.is_removed()? {
         return Ok(Attempt::Removed);
@@ -114,7 +114,7 @@ fn map(name: &Name, member: Membership, header: Header, bytes: &[u8; HEADER_LEN]
 /// The header of what has the name, without joining it. For those who only look.
 pub(super) fn inspect(name: &Name, accept: &Accept) -> Result<Header, OpenError> {
     let (file, meta) = open_file(name, accept)?;
-    Ok(read_header(&file, &meta)?.0)
+    Ok(read_header(name, &file, &meta)?.0)
 }
 
 fn open_file(name: &Name, accept: &Accept) -> Result<(File, Metadata), OpenError> {
@@ -174,7 +174,7 @@ fn cannot_open(name: &Name, accept: &Accept, error: OsError) -> OpenError {
     }
 }
 
-fn read_header(file: &File, meta: &Metadata) -> Result<(Header, [u8; HEADER_LEN]), OpenError> {
+fn read_header(name: &Name, file: &File, meta: &Metadata) -> Result<(Header, [u8; HEADER_LEN]), OpenError> {
     if meta.len() < HEADER_LEN as u64 {
         return Err(Fault::corrupt("least size of the file in bytes", HEADER_LEN as u64, meta.len()).into());
     }
@@ -183,6 +183,9 @@ fn read_header(file: &File, meta: &Metadata) -> Result<(Header, [u8; HEADER_LEN]
     let header = Header::decode(&bytes)?;
     if meta.len() != header.geometry.total {
         return Err(Fault::corrupt("size of the file in bytes", header.geometry.total, meta.len()).into());
+    }
+    if header.deliveries.dead_letter.as_deref() == Some(name.as_str()) {
+        return Err(Fault::corrupt("dead-letter queue's name (1: another queue's)", 1, 0).into());
     }
     Ok((header, bytes))
 }

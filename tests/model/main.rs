@@ -150,7 +150,7 @@ impl Run {
             }
             Hold::GiveBack(count) => {
                 assert_eq!(batch.iter().take(count).count(), count.min(batch.len()));
-                batch.give_back();
+                batch.nack();
                 return self.model.give_back_all(count);
             }
             Hold::Each(ref release) => {
@@ -172,7 +172,7 @@ impl Run {
             if keep {
                 message.release();
             } else {
-                message.give_back();
+                message.nack();
             }
             self.model.deal_with_one(number, keep);
         }

@@ -5,12 +5,14 @@
 mod common;
 
 mod content;
+mod dead_letters;
 mod deaths;
 mod flow;
 mod looking;
 mod namespaces;
 mod run;
 mod signals;
+mod stalls;
 mod users;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.
@@ -23,6 +25,8 @@ fn child() {
             "hold" => deaths::hold(&role[1..]),
             "loan" => deaths::loan(&role[1..]),
             "churn" => deaths::churn(&role[1..]),
+            "victim" => dead_letters::victim(&role[1..]),
+            "stop" => stalls::stop(&role[1..]),
             "idle" => deaths::idle(&role[1..]),
             "hold-apart" => namespaces::hold_apart(&role[1..]),
             "look-apart" => namespaces::look_apart(&role[1..]),

@@ -74,6 +74,11 @@ impl Process {
         said
     }
 
+    /// Waits for its end. Whether it ended well.
+    pub fn ended_well(mut self) -> bool {
+        self.child.wait().expect("our own child").success()
+    }
+
     /// Kills it as no process can help, and collects it. Returns what it had still said.
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("our own child");

@@ -130,5 +130,5 @@ fn receive(record: &mut Record, receiver: &mut Receiver, random: &mut Random) {
     };
     let Some(batch) = batch else { return };
     assert!(batch.iter().all(|message| std::hint::black_box(message.to_vec()).len() <= 40));
-    record.finish(|| if many.is_multiple_of(4) { batch.give_back() } else { drop(batch) });
+    record.finish(|| if many.is_multiple_of(4) { batch.nack() } else { drop(batch) });
 }

@@ -50,7 +50,7 @@ fn what_is_given_back_to_a_closed_queue_is_still_delivered() {
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         send_numbers(&mut tx, 0..3);
         queue.close();
-        rx.try_pull(3).unwrap().give_back();
+        rx.try_pull(3).unwrap().nack();
         assert_eq!(drain(&mut rx), [0, 1, 2]);
         assert_eq!(rx.recv().unwrap_err(), RecvError::Closed);
     }

@@ -79,13 +79,13 @@ fn a_message_given_back_is_delivered_again_and_says_so() {
         let (_queue, mut tx, mut rx) = with_numbers(ends, 3);
         let message = rx.recv().unwrap();
         assert_eq!((message.deliveries(), message.is_redelivered()), (1, false));
-        message.give_back();
+        message.nack();
         send_numbers(&mut tx, [3]);
         for times in 2..5 {
             let message = rx.recv().unwrap();
             assert_eq!((number(&message), message.deliveries()), (0, times), "{ends:?}");
             assert!(message.is_redelivered());
-            message.give_back();
+            message.nack();
         }
         assert_eq!(deliveries(&mut rx), [(0, 5), (1, 1), (2, 1), (3, 1)], "{ends:?}");
     }
@@ -95,11 +95,11 @@ fn a_message_given_back_is_delivered_again_and_says_so() {
 fn what_came_back_is_delivered_oldest_first() {
     for ends in ALL_ENDS {
         let (_queue, _tx, mut rx) = with_numbers(ends, 5);
-        rx.try_pull(3).unwrap().give_back();
+        rx.try_pull(3).unwrap().nack();
         for _ in 0..3 {
             let message = rx.recv().unwrap();
             assert_eq!(number(&message), 0, "{ends:?}");
-            message.give_back();
+            message.nack();
         }
         assert_eq!(drain(&mut rx), [0, 1, 2, 3, 4], "{ends:?}");
     }
@@ -111,7 +111,7 @@ fn a_batch_given_back_marks_what_was_seen() {
         let (_queue, _tx, mut rx) = with_numbers(ends, 5);
         let batch = rx.try_pull(4).unwrap();
         assert_eq!(batch.iter().take(2).count(), 2);
-        batch.give_back();
+        batch.nack();
         assert_eq!(deliveries(&mut rx), [(0, 2), (1, 2), (2, 1), (3, 1), (4, 1)], "{ends:?}");
     }
 }
@@ -122,8 +122,8 @@ fn messages_can_be_dealt_with_in_any_order() {
         let (_queue, mut tx, mut rx) = with_numbers(ends, 6);
         let mut held: Vec<Message<'_>> = rx.try_pull(6).unwrap().into_iter().collect();
         held.remove(4).release();
-        held.remove(2).give_back();
-        held.remove(0).give_back();
+        held.remove(2).nack();
+        held.remove(0).nack();
         held.reverse();
         drop(held);
         send_numbers(&mut tx, 6..8);
@@ -162,7 +162,7 @@ fn a_leaked_message_stays_leaked_when_another_is_given_back() {
     for ends in ALL_ENDS {
         let (queue, _tx, mut rx) = with_numbers(ends, 3);
         core::mem::forget(rx.recv().unwrap());
-        rx.recv().unwrap().give_back();
+        rx.recv().unwrap().nack();
         let again = deliveries(&mut rx);
         drop(rx);
         let at_last = deliveries(&mut queue.receiver().unwrap());

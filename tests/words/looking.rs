@@ -118,7 +118,7 @@ fn what_a_receiver_holds_is_held() {
         assert_eq!((receiver.endpoint.liveness, receiver.stopped), (Liveness::Alive, false));
         assert!(diagnosis.is_healthy() && diagnosis.waiting == 2, "{ends:?}: {diagnosis:?}");
         for _ in &batch {}
-        batch.give_back();
+        batch.nack();
         let states: Vec<_> = queue.peek().map(|message| message.state).collect();
         // A single receiver's come back as if they had never gone, but counted.
         let back = if ends.1 == Ends::Single { PeekState::Ready } else { PeekState::CameBack };

@@ -4,6 +4,8 @@
 mod common;
 
 mod closing;
+mod dead_letters;
+mod held;
 mod holding;
 mod joining;
 mod looking;

@@ -148,7 +148,7 @@ fn size_counts_what_was_given_back() {
         let queue = in_memory(options(ends));
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         send_numbers(&mut tx, 0..5);
-        rx.try_pull(5).unwrap().give_back();
+        rx.try_pull(5).unwrap().nack();
         assert_eq!(queue.size(), 5, "{ends:?}");
         drop(rx.try_pull(5).unwrap().into_iter().next());
         assert_eq!(queue.size(), 4, "{ends:?}");

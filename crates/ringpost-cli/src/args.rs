@@ -87,6 +87,12 @@ pub struct Shape {
     /// The most senders and receivers together
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub endpoints: usize,
+    /// How often a message may be delivered, 1 to 30; 0: without a limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub max_deliveries: u32,
+    /// The queue that takes messages which have been delivered so often; without one they are dropped
+    #[arg(long, value_name = "NAME", requires = "max_deliveries")]
+    pub dead_letter: Option<String>,
     /// What the address of every message is a multiple of
     #[arg(long, value_name = "BYTES", default_value = "16", value_parser = units::bytes)]
     pub align: usize,

@@ -18,7 +18,12 @@ pub fn run(args: &Create) -> Result<(), Failure> {
 
 /// The library's options for that shape.
 pub fn options(shape: &Shape) -> Options {
-    Options::new(shape.capacity)
+    let options = Options::new(shape.capacity).max_deliveries(shape.max_deliveries);
+    let options = match &shape.dead_letter {
+        Some(name) => options.dead_letter(name),
+        None => options,
+    };
+    options
         .max_len(shape.max_len)
         .senders(shape.senders.into())
         .receivers(shape.receivers.into())

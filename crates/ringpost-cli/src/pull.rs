@@ -42,7 +42,7 @@ fn once(args: &Pull, receiver: &mut Receiver, output: &mut Output) -> Result<(),
     match pulled {
         // Interrupted before anything could be written: all of it stays in the queue.
         Ok(batch) if signals::interrupted() => {
-            batch.give_back();
+            batch.nack();
             Err(Failure::Interrupted("interrupted: nothing was pulled".to_owned()))
         }
         Ok(batch) if batch.is_empty() && size > 0 => nothing(""),
@@ -113,7 +113,7 @@ impl Output {
             batch.release_first(done);
             whole += done;
             if let Err(error) = result {
-                batch.give_back();
+                batch.nack();
                 return match error.kind() {
                     io::ErrorKind::Interrupted => Ok(Written::Interrupted(whole)),
                     _ => Err(Failure::output(error)),

@@ -36,6 +36,8 @@ pub fn json(stat: &Stat) -> Value {
             _ => Value::Null,
         },
         "message_type": stat.message_type,
+        "max_deliveries": stat.max_deliveries,
+        "dead_letter": stat.dead_letter,
         "ephemeral": stat.ephemeral,
         "closed": stat.closed,
         "format_version": stat.format_version,
@@ -48,6 +50,9 @@ pub fn json(stat: &Stat) -> Value {
         "overwritten": totals.overwritten,
         "redelivered": totals.redelivered,
         "recovered": totals.recovered,
+        "dead_lettered": totals.dead_lettered,
+        "expired": totals.expired,
+        "not_dead_lettered": totals.not_dead_lettered,
         "endpoints": stat.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
     })
 }
@@ -66,6 +71,9 @@ fn rows(stat: &Stat) -> Vec<(&'static str, String)> {
         ("dropped", totals.dropped.to_string()),
         ("overwritten", totals.overwritten.to_string()),
         ("redelivered", totals.redelivered.to_string()),
+        ("deliveries", show_limit(stat)),
+        ("dead-lettered", format!("{}, {} failed", totals.dead_lettered, totals.not_dead_lettered)),
+        ("expired", totals.expired.to_string()),
         ("recovered", format!("{} dead endpoints", totals.recovered)),
         ("segment", show_bytes(stat.total_bytes)),
         ("created", show_time(stat.created_ns)),
@@ -105,6 +113,14 @@ pub fn show_liveness(liveness: Liveness) -> &'static str {
         Liveness::Alive => "alive",
         Liveness::Dead => "dead",
         Liveness::Unknown => "unknown",
+    }
+}
+
+fn show_limit(stat: &Stat) -> String {
+    match (stat.max_deliveries, &stat.dead_letter) {
+        (None, _) => "without limit".to_owned(),
+        (Some(most), Some(name)) => format!("at most {most}, then to {name}"),
+        (Some(most), None) => format!("at most {most}, then dropped"),
     }
 }
 

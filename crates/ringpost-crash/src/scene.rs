@@ -256,7 +256,7 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             begin();
             match operation {
                 Operation::Release => batch.release(),
-                Operation::GiveBack => batch.give_back(),
+                Operation::GiveBack => batch.nack(),
                 _ => drop(batch),
             }
             finish();

@@ -149,7 +149,7 @@ impl<'a, T: ?Sized + Payload> Collected<'a, T> {
 impl<T: ?Sized + Payload> Drop for Collected<'_, T> {
     fn drop(&mut self) {
         if let Some(receiver) = self.receiver.take() {
-            Batch::new(receiver, core::mem::take(&mut self.runs)).give_back();
+            Batch::new(receiver, core::mem::take(&mut self.runs)).nack();
         }
     }
 }

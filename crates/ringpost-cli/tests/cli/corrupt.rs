@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use crate::run::{ALL_ENDS, Name, create, create_with, ok, run, run_with};
 
 /// Bytes of a header, and where the checked parts of it lie.
-const HEADER: usize = 512;
+const HEADER: usize = 1024;
 const CONTROL: u64 = 4096;
 const VERSION_AT: u64 = 12;
 
@@ -100,7 +100,7 @@ fn a_size_that_is_wrong() {
 #[test]
 fn a_file_that_was_never_a_queue() {
     let mut random = Random(0x5eed);
-    for len in [0, 1, 511, 512, 4096, 100_000] {
+    for len in [0, 1, 1023, 1024, 4096, 100_000] {
         let name = Name::new("never");
         fs::write(name.path(), random.bytes(len)).expect("room in shared memory");
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
@@ -114,7 +114,7 @@ fn a_file_that_was_never_a_queue() {
 fn another_version() {
     let name = filled();
     overwrite(&name, VERSION_AT, &99_u32.to_ne_bytes());
-    let words = ["incompatible", "format version should be 0x1", "found 0x63", "use the version of ringpost"];
+    let words = ["incompatible", "format version should be 0x2", "found 0x63", "use the version of ringpost"];
     assert_refused(&name, &words);
 }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::run::{ALL_ENDS, Running, create, create_with, json, numbered, ok, ok_with, run, run_with, stat, wait_for};
+use crate::run::{
+    ALL_ENDS, Name, Running, create, create_with, json, numbered, ok, ok_with, run, run_with, stat, wait_for,
+};
 
 #[track_caller]
 fn assert_has(document: &Value, expected: &Value) {
@@ -30,13 +32,37 @@ fn stat_of_a_new_queue() {
     let expected = json!({
         "name": &*name, "capacity": 128, "size": 0, "max_len_bytes": 1024, "senders": "single", "receivers": "multi",
         "when_full": "1s 500ms", "deadline_ns": 1_500_000_000_u64, "message_type": null, "ephemeral": false,
-        "closed": false, "format_version": 1, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
-        "overwritten": 0, "recovered": 0, "endpoints": [],
+        "closed": false, "format_version": 2, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
+        "overwritten": 0, "recovered": 0, "max_deliveries": null, "dead_letter": null, "dead_lettered": 0, "expired": 0,
+        "not_dead_lettered": 0, "endpoints": [],
     });
     assert_has(&stat, &expected);
     assert_eq!(stat["total_bytes"].as_u64(), Some(fs::metadata(name.path()).expect("the queue's file").len()));
     let created = stat["created_ns"].as_u64().expect("a number");
     assert!((before..=now_ns()).contains(&created), "{created}");
+}
+
+#[test]
+fn stat_tells_of_dead_letters() {
+    let name = create("limited", "--capacity 64 --max-len 16 --max-deliveries 3 --dead-letter the.dead");
+    assert_has(&stat(&name), &json!({"max_deliveries": 3, "dead_letter": "the.dead"}));
+    let text = ok(["stat", &*name]);
+    assert!(text.text().contains("at most 3, then to the.dead"), "{}", text.text());
+    let again = |limit: &'static str| {
+        let like = "--capacity 64 --max-len 16 --dead-letter the.dead --exist-ok --max-deliveries";
+        let mut args = vec!["create", &*name];
+        args.extend(like.split(' ').chain([limit]));
+        run(args)
+    };
+    again("3").succeeded();
+    again("4").failed(6, &["limit of deliveries"]);
+    let other = Name::new("limits");
+    for (args, why) in [("--max-deliveries 31", "from 1 to 30"), ("--max-deliveries 2 --dead-letter a/b", "not a name")]
+    {
+        let mut all = vec!["create", &*other, "--capacity", "64", "--max-len", "16"];
+        all.extend(args.split(' '));
+        run(all).failed(2, &[why]);
+    }
 }
 
 #[test]

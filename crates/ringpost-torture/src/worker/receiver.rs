@@ -66,7 +66,7 @@ fn together(batch: Batch<'_>, events: &[Event], ledger: Ledger, back: bool) {
     let note = |kind| events.iter().for_each(|event| ledger.log(Event { kind, ..*event }));
     if back {
         note(Kind::GivingBack);
-        batch.give_back();
+        batch.nack();
     } else {
         note(Kind::Releasing);
         drop(batch);
@@ -78,7 +78,7 @@ fn one_by_one(batch: Batch<'_>, events: &[Event], ledger: Ledger, random: &mut R
     for (message, event) in batch.into_iter().zip(events) {
         if random.percent(3) {
             ledger.log(Event { kind: Kind::GivingBack, ..*event });
-            message.give_back();
+            message.nack();
         } else {
             ledger.log(Event { kind: Kind::Releasing, ..*event });
             Message::release(message);

@@ -1,0 +1,104 @@
+//! Messages that have been delivered as often as their queue allows.
+//!
+//! Such a message is committed in the dead-letter queue first and released here second. A death between the two leaves
+//! it in both: a second copy, never a loss.
+
+use super::batch::Runs;
+use super::link::count;
+use super::{Options, Queue, Receiver, Sender};
+use crate::error::SendError;
+use crate::layout::geometry::{Ends, WhenFull};
+use crate::layout::header::{DeliveryLimit, Header};
+use crate::payload::Payload;
+use crate::ring::Run;
+use crate::segment::{Accept, Name, Segment, Spec};
+
+/// Where a receiver puts what has been delivered too often.
+pub(super) struct DeadLetters {
+    limit: DeliveryLimit,
+    /// Joined when it is needed first.
+    sender: Option<Sender>,
+}
+
+impl DeadLetters {
+    /// `None`: messages may be delivered without limit.
+    pub(super) fn of(header: &Header) -> Option<Box<Self>> {
+        let limit = header.deliveries.clone();
+        (limit.most > 0).then(|| Box::new(Self { limit, sender: None }))
+    }
+
+    /// Commits the message in the dead-letter queue `name`, without waiting. Returns whether that worked.
+    fn send(&mut self, name: &str, from: &Segment, message: &[u8]) -> bool {
+        if let Some(sender) = &mut self.sender {
+            match sender.try_send(message) {
+                Ok(()) => return true,
+                Err(SendError::Full { .. }) => return false,
+                // Whatever it is, the queue of that name may be another one by now.
+                Err(_) => self.sender = None,
+            }
+        }
+        let Some(mut sender) = open(name, from).and_then(|queue| queue.sender().ok()) else { return false };
+        let sent = sender.try_send(message).is_ok();
+        self.sender = Some(sender);
+        sent
+    }
+}
+
+/// The dead-letter queue of `from`: one for any bytes, or for the same type of messages. Made if there is none.
+fn open(name: &str, from: &Segment) -> Option<Queue> {
+    let name = Name::new(name).ok()?;
+    let header = from.header();
+    let (mode, owner) = from.mode_and_owner().unwrap_or((0o600, 0));
+    let accept = Accept::default().owner(owner);
+    if let Ok(segment) = Segment::open(&name, &accept) {
+        let hash = |header: &Header| header.message_type.as_ref().map(|message_type| message_type.hash);
+        let fits = hash(segment.header()).is_none_or(|hash_there| Some(hash_there) == hash(header));
+        return fits.then(|| Queue::new(segment));
+    }
+    let request = header.geometry.request;
+    let mut spec: Spec = Options::new(1).spec().clone();
+    spec.request = request;
+    spec.request.senders = Ends::Multi;
+    spec.request.receivers = Ends::Multi;
+    spec.request.when_full = WhenFull::Block;
+    spec.message_type.clone_from(&header.message_type);
+    spec.mode = mode;
+    match Segment::create(&name, &spec) {
+        Ok(segment) => Some(Queue::new(segment)),
+        // Somebody else has just made it.
+        Err(_) => Segment::open(&name, &accept).ok().map(Queue::new),
+    }
+}
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// Adds to `runs` what the program may have of a run in which some have been delivered before.
+    #[cold]
+    pub(super) fn sort_out(&mut self, run: Run, runs: &mut Runs) {
+        self.suspect = false;
+        let Some(mut letters) = self.dead_letters.take() else { return runs.push(run) };
+        for position in run.positions() {
+            let overdue = u32::from(self.deliveries(position)) > letters.limit.most;
+            if !(overdue && self.bury(&mut letters, position)) {
+                runs.push(Run { first: position, count: 1 });
+            }
+        }
+        self.dead_letters = Some(letters);
+    }
+
+    /// Puts the message away for good. Returns whether that worked.
+    fn bury(&self, letters: &mut DeadLetters, position: u64) -> bool {
+        let row = self.link.row();
+        match letters.limit.dead_letter.clone() {
+            None => count(&row.expired, 1),
+            Some(name) => {
+                if !letters.send(&name, self.link.ring.segment(), self.message(position).as_bytes()) {
+                    count(&row.not_dead_lettered, 1);
+                    return false;
+                }
+                count(&row.dead_lettered, 1);
+            }
+        }
+        self.free(Run { first: position, count: 1 });
+        true
+    }
+}
