@@ -11,7 +11,7 @@ use ringpost::{Options, Queue};
 
 use super::input::OwnName;
 
-const FINGERPRINT_AT: usize = 504;
+const FINGERPRINT_AT: usize = HEADER_LEN - 8;
 const CONTROL_AT: usize = 4096;
 const TOTAL_AT: usize = 104;
 /// Larger segments are not written out.
