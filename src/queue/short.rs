@@ -69,8 +69,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         let bytes = self.link.ring.len(position) as u64;
-        self.end.borrow_mut().release_one(&self.link.ring, position);
-        self.let_go(1);
+        if self.holds.get().is_none() {
+            let mut end = self.end.borrow_mut();
+            end.release_one(&self.link.ring, position);
+            self.held.set(self.held.get() - 1);
+            if self.held.get() == 0 {
+                end.rewind(&self.link.ring);
+            }
+        } else {
+            self.end.borrow_mut().release_one(&self.link.ring, position);
+            self.let_go(1);
+        }
         self.note_pulled(1, bytes);
         self.link.wake_senders(1);
     }
@@ -80,10 +89,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
 #[inline]
 fn watch((word, ready): (&AtomicU64, Word)) {
     for _ in 0..LOOKS_AT_ONCE {
-        spin_loop();
         // Relaxed: the take looks again.
         if word.load(Ordering::Relaxed) == ready.bits() {
             return;
         }
+        spin_loop();
     }
 }
