@@ -92,8 +92,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "single sender: free word Relaxed",
         SS,
-        "let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));\n            if",
-        "let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));\n            if",
+        "our writes.\n    Word::from_bits(memory.word(position).load(Ordering::Acquire))",
+        "our writes.\n    Word::from_bits(memory.word(position).load(Ordering::Relaxed))",
     ),
     kill(
         "multi receiver: release Relaxed",
@@ -146,9 +146,53 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "release into the same lap",
         MR,
-        "let free = Word::free(memory.lap(position).wrapping_add(1));\n            // Release: release",
-        "let free = Word::free(memory.lap(position));\n            // Release: release",
+        "let free = Word::free(memory.lap(position).wrapping_add(1));\n        // Release: release",
+        "let free = Word::free(memory.lap(position));\n        // Release: release",
     ),
+    // The short way.
+    kill(
+        "the short way: a single sender takes a full ring for a free slot",
+        SS,
+        "self.tail.wrapping_sub(self.head) < memory.capacity()",
+        "self.tail.wrapping_sub(self.head) <= memory.capacity()",
+    ),
+    kill(
+        "the short way: a single sender does not look at the word",
+        SS,
+        "free_word(memory, self.tail) == Word::free(memory.lap(self.tail))",
+        "true",
+    ),
+    kill(
+        "the short way: a multi sender's claim is not looked at",
+        MS,
+        "matches!(self.claim_at(memory, tail), Ok(Step::Mine)).then_some(tail)",
+        "Some((self.claim_at(memory, tail), tail).1)",
+    ),
+    kill(
+        "the short way: tail goes past the next claim, too",
+        MS,
+        "help(memory.tail(), position, position.wrapping_add(1));\n    }",
+        "help(memory.tail(), position, position.wrapping_add(2));\n    }",
+    ),
+    kill(
+        "the short way: a single receiver goes on while something is to come again",
+        SR,
+        "if self.rewind || take_word",
+        "if take_word",
+    ),
+    kill(
+        "the short way: a single receiver takes what is not ready",
+        SR,
+        "take_word(memory, position) != Word::ready(memory.lap(position))",
+        "position >= super::read_cursor(memory.tail())",
+    ),
+    kill(
+        "the short way: an older message is released with a newer one",
+        SR,
+        "if position != self.head || position.wrapping_add(1) != self.next {",
+        "if position.wrapping_add(1) != self.next {",
+    ),
+    kill("the short way: a take that failed counts", MR, "mine.then_some(head)", "Some(head)"),
     kill(
         "skip into the same lap",
         MR,

@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p ringpost-loom --bin mutants [PART OF A NAME]...`
 //!
+//! `--check` instead of names: only whether each mutant still finds the one place that it changes.
+//!
 //! `LOOM_MAX_PREEMPTIONS` is the preemption bound, 2 unless set. A mutant that survives is an error, unless the list says
 //! why that is right.
 
@@ -44,6 +46,11 @@ fn run(wanted: &[String]) -> io::Result<usize> {
     let mut failures = 0;
     let mut killed = 0;
     let is_wanted = |mutant: &Mutant| wanted.is_empty() || wanted.iter().any(|part| mutant.name.contains(part));
+    check_all(&root)?;
+    if wanted.iter().any(|part| part == "--check") {
+        println!("{} mutants, each with one place in the sources", MUTANTS.len());
+        return Ok(0);
+    }
     lay_out(&root, &copy)?;
     if let Verdict::Killed(how) = try_models(&copy)? {
         return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
@@ -72,6 +79,24 @@ fn run(wanted: &[String]) -> io::Result<usize> {
     }
     println!("{killed} killed, {failures} wrong");
     Ok(failures)
+}
+
+/// Whether every mutant still finds the one place that it changes.
+fn check_all(root: &Path) -> io::Result<()> {
+    let stale: Vec<String> =
+        MUTANTS.iter().filter_map(|mutant| source(root, mutant).err()).map(|e| e.to_string()).collect();
+    if stale.is_empty() { Ok(()) } else { Err(io::Error::other(stale.join("\n"))) }
+}
+
+/// The file that a mutant changes in one place.
+fn source(root: &Path, mutant: &Mutant) -> io::Result<String> {
+    let original = fs::read_to_string(root.join(mutant.file))?;
+    let places = original.matches(mutant.from).count();
+    if places != 1 {
+        let name = mutant.name;
+        return Err(io::Error::other(format!("{name}: {places} places in {}, one was expected", mutant.file)));
+    }
+    Ok(original)
 }
 
 /// Copies what the models are built from.
@@ -123,14 +148,8 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Applies a mutant and returns what the file was.
 fn mutate(copy: &Path, mutant: &Mutant) -> io::Result<String> {
-    let path = copy.join(mutant.file);
-    let original = fs::read_to_string(&path)?;
-    let places = original.matches(mutant.from).count();
-    if places != 1 {
-        let name = mutant.name;
-        return Err(io::Error::other(format!("{name}: {places} places in {}, one was expected", mutant.file)));
-    }
-    fs::write(&path, original.replacen(mutant.from, mutant.to, 1))?;
+    let original = source(copy, mutant)?;
+    fs::write(copy.join(mutant.file), original.replacen(mutant.from, mutant.to, 1))?;
     Ok(original)
 }
 

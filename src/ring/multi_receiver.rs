@@ -64,8 +64,7 @@ impl MultiReceiver {
     /// Takes one message at first sight, if nothing may have come back: the short way, and a cheap look for polling.
     #[inline]
     pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        // Acquire: scan, pairs with epoch.
-        if self.seen_epoch != Some(memory.retry_epoch().load(Ordering::Acquire)) {
+        if self.new_epoch(memory).is_some() {
             return None;
         }
         let head = read_cursor(memory.head());
@@ -187,14 +186,18 @@ impl MultiReceiver {
     /// Takes the oldest message that came back, if any may have since the last full pass.
     #[inline]
     fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        // Acquire: scan, pairs with epoch.
-        let epoch = memory.retry_epoch().load(Ordering::Acquire);
-        if self.seen_epoch == Some(epoch) {
-            return None;
-        }
+        let epoch = self.new_epoch(memory)?;
         // Something has come back behind the pass under way, perhaps older than what that would find next.
         self.scan.take_if(|scan| scan.epoch != epoch);
         self.scan(memory, epoch)
+    }
+
+    /// The epoch, unless everything that came back up to it has been looked at.
+    #[inline]
+    fn new_epoch<M: Memory>(&self, memory: &M) -> Option<u64> {
+        // Acquire: scan, pairs with epoch.
+        let epoch = memory.retry_epoch().load(Ordering::Acquire);
+        (self.seen_epoch != Some(epoch)).then_some(epoch)
     }
 
     #[cold]

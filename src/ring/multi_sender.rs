@@ -36,9 +36,7 @@ impl MultiSender {
     /// Makes the message at `position`, the one that was claimed, visible.
     #[inline]
     pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        let ready = Word::ready(memory.lap(position));
-        // Release: commit, pairs with take.
-        memory.word(position).store(ready.bits(), Ordering::Release);
+        make_ready(memory, position);
         help(memory.tail(), position, position.wrapping_add(1));
     }
 
@@ -66,11 +64,7 @@ impl MultiSender {
 
     /// Makes the message at each position of `run` visible. The payloads have been written.
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        for position in run.positions() {
-            let ready = Word::ready(memory.lap(position));
-            // Release: commit, pairs with take.
-            memory.word(position).store(ready.bits(), Ordering::Release);
-        }
+        run.positions().for_each(|position| make_ready(memory, position));
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.
@@ -159,6 +153,13 @@ impl MultiSender {
         let won = memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed);
         if won.is_ok() { Step::Mine } else { Step::Again }
     }
+}
+
+#[inline]
+fn make_ready<M: Memory>(memory: &M, position: u64) {
+    let ready = Word::ready(memory.lap(position));
+    // Release: commit, pairs with take.
+    memory.word(position).store(ready.bits(), Ordering::Release);
 }
 
 /// Frees a slot of the last lap that has nothing to read. Word first: had head been helped first and had we died
