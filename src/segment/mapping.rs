@@ -42,7 +42,13 @@ impl Region {
     /// # Errors
     /// Nothing has the name (`ENOENT`), or the system refuses.
     pub(super) fn map(name: &Name, total: u64) -> Result<Self, OsError> {
-        let mut shmem = ShmemConf::new().os_id(shm::object_id(name.as_str())).open().map_err(|e| map_failed(&e))?;
+        let open = || ShmemConf::new().os_id(shm::object_id(name.as_str())).open().map_err(|e| map_failed(&e));
+        let mut shmem = loop {
+            match open() {
+                Err(error) if error.errno == libc::EINTR => {}
+                other => break other?,
+            }
+        };
         // Its owner would unlink by name on drop, whatever has the name by then.
         shmem.set_owner(false);
         let base = NonNull::new(shmem.as_ptr()).ok_or(OsError { call: "mmap", errno: libc::EFAULT })?;
