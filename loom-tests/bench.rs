@@ -248,15 +248,21 @@ impl Receiver {
 
     /// Tries once to take up to `want` messages; reads and releases them. Returns how many came.
     pub fn pull(&mut self, want: u64) -> u64 {
-        if want == 1 && self.got.len().is_multiple_of(2) && self.pull_one() {
-            return 1;
+        if want == 1 && !self.got.len().is_multiple_of(2) {
+            return u64::from(self.pull_one());
         }
+        self.pull_any(want)
+    }
+
+    /// The long way.
+    fn pull_any(&mut self, want: u64) -> u64 {
         let Some(run) = self.take(want) else { return 0 };
         self.finish(run);
         run.count
     }
 
-    /// The short way, for every second message that is taken alone.
+    /// The short way, for every second message that is taken alone. It fails on a receiver that has not looked for what came
+    /// back, so the first goes the long way.
     fn pull_one(&mut self) -> bool {
         let Some(position) = self.end.take_one(&*self.bench) else { return false };
         self.got.push(self.bench.read(position));
@@ -276,7 +282,7 @@ impl Receiver {
 
     /// Takes until nothing is left.
     pub fn drain(&mut self) {
-        while self.pull(1) > 0 {}
+        while self.pull_any(1) > 0 {}
     }
 
     /// Takes without reading or releasing.
