@@ -167,10 +167,16 @@ impl Desk {
             }
             Attempt::Done(())
         };
-        serve(kernel, &self.control, &events[0], look, || {
+        let report = || {
             self.bell.fetch_add(1, Ordering::Relaxed);
             kernel.unpark(&self.bell, 1);
-        });
+        };
+        let pass_on = || {
+            if self.shelf.items[0].load(Ordering::Relaxed) > 0 {
+                notify(kernel, &events[0], 1);
+            }
+        };
+        serve(kernel, &self.control, &events[0], look, report, pass_on);
     }
 
     fn order(&self, what: Order) {

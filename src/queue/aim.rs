@@ -1,5 +1,8 @@
 //! What an endpoint waits for, as far as others can see it: for a wait on several endpoints, and for helpers.
 
+use std::sync::Arc;
+
+use super::hold;
 use super::link::senders_gone;
 use crate::error::Role;
 use crate::layout::control::Signals;
@@ -9,7 +12,7 @@ use crate::sync::{AtomicU32, Ordering};
 use crate::wait::{Futex, notify};
 
 /// What to look at in an endpoint's place.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Aim {
     /// Its part of the ring.
     pub lookout: Lookout,
@@ -17,6 +20,8 @@ pub struct Aim {
     pub role: Role,
     /// A receiver that wants to learn that no sender is left.
     pub until_senders_leave: bool,
+    /// A receiver's held messages: of those that are settled, the only receiver has to note some itself.
+    pub holds: Option<Arc<hold::Shared>>,
 }
 
 /// What a full look came to.
@@ -32,19 +37,25 @@ pub enum View {
 impl Aim {
     /// A cheap look, for polling.
     pub fn is_worthwhile(&self, ring: &SharedRing) -> bool {
-        self.lookout.look(ring) == Outlook::Worthwhile
+        self.lookout.look(ring) == Outlook::Worthwhile || self.has_settled()
     }
 
     /// A look at everything but the dead.
     pub fn look(&self, ring: &SharedRing) -> View {
         let in_the_way = match self.lookout.look(ring) {
             Outlook::Worthwhile => return View::Ready,
+            Outlook::InVain(_) if self.has_settled() => return View::Ready,
             Outlook::InVain(in_the_way) => in_the_way,
         };
         if let Err(Blocked::Fault(_)) = self.lookout.audit(ring) {
             return View::Faulty;
         }
         if self.is_over(ring, in_the_way) { View::Ready } else { View::Blocked(in_the_way) }
+    }
+
+    /// Whether held messages were settled whose slots come free, or that come back, only when the receiver tries.
+    fn has_settled(&self) -> bool {
+        self.holds.as_ref().is_some_and(|holds| holds.wait_for_receiver())
     }
 
     /// Whether a try would tell the end of the queue. What is being written still comes.

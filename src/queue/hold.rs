@@ -39,7 +39,7 @@ pub struct Held<T: ?Sized + Payload = [u8]> {
 }
 
 /// What a receiver and its held messages have in common.
-pub(super) struct Shared {
+pub struct Shared {
     ring: SharedRing,
     futex: Futex,
     /// The number of one of many receivers; the only one settles for itself.
@@ -156,6 +156,16 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics under it half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something that was settled waits for the receiver's next take. The settler moves the receivers' event.
+    pub(super) fn wait_for_receiver(&self) -> bool {
+        if self.multi.is_some() {
+            // Settled at once.
+            return false;
+        }
+        let state = self.lock();
+        !state.settled.is_empty() || !state.again.is_empty()
     }
 
     /// A held message is not held any more.

@@ -397,11 +397,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
 impl<T: ?Sized> Drop for Receiver<T> {
     fn drop(&mut self) {
         // SAFETY: this is the only place that takes it out, drop runs once, and nothing looks at the field afterwards.
-        let link = unsafe { ManuallyDrop::take(&mut self.link) };
+        let mut link = unsafe { ManuallyDrop::take(&mut self.link) };
         if !link.is_here() {
             return;
         }
         if let Some(shared) = self.holds.take() {
+            // What lives on waits for nothing.
+            link.watch = None;
             let nobody = CachePadded::new(RefCell::new(ReceiveEnd::Multi(MultiReceiver::new(link.number()))));
             let end = core::mem::replace(&mut self.end, nobody);
             return Receiver::<[u8]>::with(link, end, self.held.get(), None).part(&shared);

@@ -176,7 +176,9 @@ impl<T: ?Sized + Payload> Sender<T> {
     {
         let mut sent = 0;
         let mut messages = messages.peekable();
-        while messages.peek().is_some() {
+        while let Some(next) = messages.peek() {
+            // Before a wait for room that it would never use.
+            self.check_len(next.as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
             let want = messages.size_hint().0.max(1) as u64;
             let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
             let (written, failed) = self.fill(run, &mut messages);

@@ -50,7 +50,8 @@ impl Link {
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Ends a wait with [`RecvError::Stalled`](crate::RecvError::Stalled) when one live sender has kept the next message
     /// unfinished for longer than this. By default it waits on: a process that is stopped or slow is never robbed of
-    /// what it holds. A single sender shows nothing of what it is writing, so it is not reported.
+    /// what it holds. A single sender shows nothing of what it is writing, so it is not reported. It ends the waits
+    /// of this receiver's own calls; those of [`wait_any`](crate::wait_any), of descriptors and of futures go on.
     pub fn set_stall_limit(&mut self, limit: Option<Duration>) {
         self.link.stall.limit = limit;
     }
@@ -86,6 +87,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Ends a wait with [`SendError::Stalled`](crate::SendError::Stalled) when one live receiver has held the message in
     /// the slot that must come free next for longer than this. By default it waits on: a process that is stopped or
     /// slow is never robbed of what it holds. A single receiver does not mark what it holds, so it is not reported.
+    /// Waits elsewhere go on, as with [`Receiver::set_stall_limit`].
     pub fn set_stall_limit(&mut self, limit: Option<Duration>) {
         self.link.stall.limit = limit;
     }

@@ -60,7 +60,8 @@ impl<T: ?Sized + Payload> End for Receiver<T> {
 
     fn aim(&self) -> Aim {
         let lookout = self.end.borrow().lookout();
-        Aim { lookout, role: Role::Receiver, until_senders_leave: self.until_senders_leave }
+        let holds = self.holds.get().cloned();
+        Aim { lookout, role: Role::Receiver, until_senders_leave: self.until_senders_leave, holds }
     }
 }
 
@@ -74,7 +75,7 @@ impl<T: ?Sized + Payload> End for Sender<T> {
     }
 
     fn aim(&self) -> Aim {
-        Aim { lookout: self.end.lookout(), role: Role::Sender, until_senders_leave: false }
+        Aim { lookout: self.end.lookout(), role: Role::Sender, until_senders_leave: false, holds: None }
     }
 }
 

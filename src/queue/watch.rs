@@ -76,11 +76,11 @@ impl Shared {
             }
             self.look(phase, &mut since)
         };
-        serve(&self.futex, &self.control, event, look, || self.bell.ring());
+        serve(&self.futex, &self.control, event, look, || self.bell.ring(), || self.pass_on(0));
     }
 
     fn aim(&self) -> Aim {
-        *self.aim.lock().unwrap_or_else(PoisonError::into_inner)
+        self.aim.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `since`: when the dead were looked for, or the watch began.

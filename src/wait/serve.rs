@@ -39,13 +39,16 @@ pub fn order<P: Parking>(parking: &P, control: &AtomicU32, what: Order) {
 /// The helper: follows orders until it is told to stop. `event` is moved after what `look` looks for. Whenever a look is
 /// done while there is an order to watch, `report` is called once, and the order is done.
 ///
-/// In [`Phase::Woken`] a look that is done must pass the wake-up on if there is more than the endpoint will take.
+/// In [`Phase::Woken`] a look that is done must pass the wake-up on if there is more than the endpoint will take. And
+/// `pass_on` is called when an order ends a sleep: the event's waker may have counted us as woken at the same moment, after
+/// whoever gave the order has passed on what it saw.
 pub fn serve<P: Parking>(
     parking: &P,
     control: &AtomicU32,
     event: &AtomicU32,
     mut look: impl FnMut(Phase) -> Attempt<()>,
     mut report: impl FnMut(),
+    mut pass_on: impl FnMut(),
 ) {
     loop {
         // Acquire: obey, pairs with order.
@@ -57,7 +60,9 @@ pub fn serve<P: Parking>(
             parking.park(control, order, A_DAY);
             continue;
         }
-        if watch(parking, (control, order), event, &mut look) {
+        if !watch(parking, (control, order), event, &mut look) {
+            pass_on();
+        } else {
             let done = order & !WHAT | Order::Rest as u32;
             // Relaxed: a report says nothing but that a look is worthwhile.
             if control.compare_exchange(order, done, Ordering::Relaxed, Ordering::Relaxed).is_ok() {

@@ -296,3 +296,32 @@ async fn it_can_become_a_plain_end_again() {
     send_numbers(&mut tx, [1]);
     assert_eq!(number(&rx.recv().unwrap()), 1);
 }
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_leaves_nothing_armed() {
+    let queue = in_memory(options(ALL_ENDS[3]));
+    let mut rx = queue.receiver().unwrap().into_async().unwrap();
+    assert!(timeout(Duration::from_millis(5), rx.recv()).await.is_err());
+    send_numbers(&mut queue.sender().unwrap(), [1]);
+    sleep(Duration::from_millis(5)).await;
+    let bell = rx.get_mut().descriptor().unwrap();
+    let heard = nix::poll::poll(&mut [nix::poll::PollFd::new(bell, nix::poll::PollFlags::POLLIN)], 0_u8);
+    assert_eq!(heard, Ok(0), "its helper still used up wake-ups");
+    assert_eq!(next(&mut rx).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_held_message_comes_back_to_one_who_waits() {
+    for ends in ALL_ENDS {
+        let queue = in_memory(options(ends));
+        let mut rx = queue.receiver().unwrap().into_async().unwrap();
+        send_numbers(&mut queue.sender().unwrap(), [1]);
+        let held = rx.recv().await.unwrap().hold();
+        let returning = tokio::spawn(async move {
+            sleep(Duration::from_millis(20)).await;
+            held.nack();
+        });
+        assert_eq!(next(&mut rx).await, Ok(1), "{ends:?}");
+        returning.await.unwrap();
+    }
+}

@@ -241,6 +241,15 @@ pub fn threads() {
     expect_helpers(1);
     drop(tx);
     expect_helpers(0);
+    // One that lives on for what is held waits for nothing.
+    let mut rx = queue.receiver().unwrap();
+    send_numbers(&mut queue.sender().unwrap(), [1]);
+    let held = rx.recv().unwrap().hold();
+    assert!(!rx.arm().unwrap());
+    expect_helpers(1);
+    drop(rx);
+    expect_helpers(0);
+    drop(held);
     say("done");
 }
 

@@ -10,6 +10,7 @@ mod run;
 
 mod any;
 mod descriptor;
+mod held;
 mod roles;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.

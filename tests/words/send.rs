@@ -108,6 +108,9 @@ fn a_batch_says_how_far_it_came() {
         assert_eq!((error.sent, error.error), (64, SendError::Full { capacity: 64 }));
         let error = tx.send_batch_timeout(bytes.iter().map(|b| &b[..]), SHORT).unwrap_err();
         assert_eq!((error.sent, error.error), (0, SendError::TimedOut));
+        let hopeless: [&[u8]; 1] = [&[0; 17]];
+        let error = tx.send_batch_timeout(hopeless, LONG).unwrap_err();
+        assert_eq!(error.error, SendError::TooLong { len: 17, max_len: 16 }, "it waits for no room");
         let mut rx = queue.receiver().unwrap();
         assert_eq!(drain(&mut rx), (0..64).collect::<Vec<_>>());
         let mixed: [&[u8]; 4] = [b"one", b"two", &[0; 17], b"never"];

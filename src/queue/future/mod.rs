@@ -48,8 +48,20 @@ impl Registered {
             // All else can go wrong only when the helper is started, and it was.
             Err(_) => return Err(Stopped::Forked),
         }
+        let armed = Armed(end);
         let mut ready = self.0.readable().await.map_err(|_| Stopped::Shutdown)?;
         ready.clear_ready();
+        core::mem::forget(armed);
         Ok(())
+    }
+}
+
+/// An end whose helper is armed. Dropped when its wait is given up: then nobody will come for what the helper is woken
+/// for, and others who sleep on the queue must have it.
+struct Armed<'a, E: End>(&'a mut E);
+
+impl<E: End> Drop for Armed<'_, E> {
+    fn drop(&mut self) {
+        watch::disarm(self.0);
     }
 }

@@ -44,6 +44,9 @@ impl<T: ?Sized + Payload> AsyncSender<T> {
     ///
     /// # Errors
     /// As [`Sender::send`]; [`SendError::Interrupted`] if the runtime is shut down meanwhile.
+    ///
+    /// # Panics
+    /// In a runtime whose time is not enabled, if the policy is a deadline.
     pub async fn send(&mut self, message: &T) -> Result<(), SendError> {
         match self.sender.when_full() {
             WhenFull::Fail | WhenFull::Overwrite => self.sender.try_send(message),
@@ -107,6 +110,9 @@ impl AsyncSender {
     /// [`send`](Self::send) does.
     ///
     /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Panics
     /// As [`send`](Self::send).
     pub async fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
         let deadline = match self.sender.when_full() {
