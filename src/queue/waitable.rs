@@ -59,8 +59,7 @@ impl<T: ?Sized + Payload> End for Receiver<T> {
     }
 
     fn aim(&self) -> Aim {
-        let lookout = self.end.borrow().lookout();
-        Aim { lookout, role: Role::Receiver, until_senders_leave: self.until_senders_leave }
+        Aim { lookout: self.lookout(), role: Role::Receiver, until_senders_leave: self.until_senders_leave }
     }
 }
 
