@@ -83,6 +83,11 @@ impl Endpoint {
         fork::is_ours(self.fork_generation)
     }
 
+    /// The process that joined.
+    pub fn fork_generation(&self) -> u64 {
+        self.fork_generation
+    }
+
     fn sign(&self, role: Role) {
         let row = self.row();
         // Relaxed: for people to read; the lock is what counts.

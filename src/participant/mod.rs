@@ -14,4 +14,6 @@ mod recovery;
 
 pub use endpoint::Endpoint;
 pub use memory::SharedRing;
-pub use recovery::{Liveness, any_alive, any_dead, liveness, recover_in_the_way, repair_all, sweep, visible_pid};
+pub use recovery::{
+    Liveness, any_alive, any_dead, any_recovering, liveness, recover_in_the_way, repair_all, sweep, visible_pid,
+};

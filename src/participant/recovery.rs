@@ -92,6 +92,12 @@ pub fn any_dead(segment: &Segment, own: u16) -> bool {
     })
 }
 
+/// Whether a dead endpoint's repair has begun and not ended. Looks without taking anything.
+pub fn any_recovering(segment: &Segment) -> bool {
+    let rows = segment.header().geometry.rows as usize;
+    (0..rows).any(|index| matches!(state(row(segment, index)), Ok(RowState::Recovering)))
+}
+
 /// The process of a row's endpoint, or 0 if it is of another pid namespace, where the number means nothing to us.
 pub fn visible_pid(row: &Row) -> u32 {
     // Relaxed: for people to read.

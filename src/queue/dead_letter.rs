@@ -50,10 +50,13 @@ fn open(name: &str, from: &Segment) -> Option<Queue> {
     let header = from.header();
     let (mode, owner) = from.mode_and_owner().unwrap_or((0o600, 0));
     let accept = Accept::default().owner(owner);
-    if let Ok(segment) = Segment::open(&name, &accept) {
-        let hash = |header: &Header| header.message_type.as_ref().map(|message_type| message_type.hash);
+    let hash = |header: &Header| header.message_type.as_ref().map(|message_type| message_type.hash);
+    let checked = |segment: Segment| {
         let fits = hash(segment.header()).is_none_or(|hash_there| Some(hash_there) == hash(header));
-        return fits.then(|| Queue::new(segment));
+        fits.then(|| Queue::new(segment))
+    };
+    if let Ok(segment) = Segment::open(&name, &accept) {
+        return checked(segment);
     }
     let request = header.geometry.request;
     let mut spec: Spec = Options::new(1).spec().clone();
@@ -66,7 +69,7 @@ fn open(name: &str, from: &Segment) -> Option<Queue> {
     match Segment::create(&name, &spec) {
         Ok(segment) => Some(Queue::new(segment)),
         // Somebody else has just made it.
-        Err(_) => Segment::open(&name, &accept).ok().map(Queue::new),
+        Err(_) => Segment::open(&name, &accept).ok().and_then(checked),
     }
 }
 

@@ -16,7 +16,7 @@ use super::link::count;
 use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
-use crate::ring::{Blocked, MultiReceiver, ReceiveEnd, Run};
+use crate::ring::{Blocked, Lookout, MultiReceiver, ReceiveEnd, Run};
 use crate::wait::{Futex, notify};
 
 /// A message that its receiver's program keeps for as long as it likes, on any thread: it dereferences to its bytes or its
@@ -88,7 +88,10 @@ impl<T: ?Sized + Payload> Message<'_, T> {
     pub fn hold(self) -> Held<T> {
         let (receiver, position) = self.into_parts();
         let shared = Arc::clone(receiver.holds.get_or_init(|| Arc::new(Shared::of(receiver))));
-        shared.lock().outstanding += 1;
+        // In a forked child it is the parent's, and another thread of that may have had the lock.
+        if receiver.link.is_here() {
+            shared.lock().outstanding += 1;
+        }
         Held { deliveries: receiver.deliveries(position), shared, position, back: false, message: PhantomData }
     }
 }
@@ -148,7 +151,7 @@ impl Shared {
             ring: SharedRing::new(receiver.link.ring.segment()),
             futex: receiver.link.futex,
             multi,
-            generation: fork::generation(),
+            generation: receiver.link.fork_generation(),
             state: Mutex::default(),
         }
     }
@@ -270,11 +273,15 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[cold]
     pub(super) fn take_beside_held(&mut self, want: u64) -> Result<Run, Blocked> {
         let Some(shared) = self.holds.get().map(Arc::clone) else { return Err(Blocked::Wait(None)) };
-        let settled = core::mem::take(&mut shared.lock().settled);
-        self.note(&settled);
-        let (again, outstanding) = {
+        let (again, outstanding) = loop {
             let mut state = shared.lock();
-            (state.again.pop_first(), state.outstanding)
+            let settled = core::mem::take(&mut state.settled);
+            if settled.is_empty() {
+                // Under the same lock: one that is settled from now on counts as held still, and is not delivered again.
+                break (state.again.pop_first(), state.outstanding);
+            }
+            drop(state);
+            self.note(&settled);
         };
         if let Some(position) = again {
             if self.deliveries(position) > 1 {
@@ -311,6 +318,19 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if !core::mem::take(&mut shared.lock().again).is_empty() {
             self.again_from_head();
         }
+    }
+
+    /// What to look for: the next take has to look after settled messages first, and puts a rewind off while some are held.
+    pub(super) fn lookout(&self) -> Lookout {
+        let end = self.end.borrow();
+        let Some(shared) = self.holds.get().filter(|shared| shared.multi.is_none() && self.link.is_here()) else {
+            return end.lookout();
+        };
+        let state = shared.lock();
+        if !state.settled.is_empty() || !state.again.is_empty() {
+            return Lookout::Unsettled;
+        }
+        if state.outstanding > 0 { end.lookout_ahead() } else { end.lookout() }
     }
 
     fn again_from_head(&self) {

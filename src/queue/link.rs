@@ -8,7 +8,7 @@ use super::stall::Stall;
 use super::watch::Watch;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
-use crate::participant::{Endpoint, SharedRing, any_alive, recover_in_the_way, sweep};
+use crate::participant::{Endpoint, SharedRing, any_alive, any_recovering, recover_in_the_way, sweep};
 use crate::ring::{self, InTheWay, Memory, Run};
 use crate::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
@@ -89,6 +89,16 @@ impl Link {
     #[inline]
     pub fn is_here(&self) -> bool {
         self.endpoint.is_here()
+    }
+
+    /// The process that joined.
+    pub fn fork_generation(&self) -> u64 {
+        self.endpoint.fork_generation()
+    }
+
+    /// Whether a dead endpoint is just being repaired by somebody, so that what it held may still come back.
+    pub fn repair_under_way(&self) -> bool {
+        any_recovering(self.ring.segment())
     }
 
     /// Whether the queue is marked closed.

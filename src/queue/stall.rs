@@ -79,7 +79,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return None;
         };
         self.link.sweep();
-        Some(ended)
+        // Another process may be about to put back what a dead receiver held.
+        if self.link.repair_under_way() { None } else { Some(ended) }
     }
 }
 

@@ -59,9 +59,8 @@ impl<T: ?Sized + Payload> End for Receiver<T> {
     }
 
     fn aim(&self) -> Aim {
-        let lookout = self.end.borrow().lookout();
         let holds = self.holds.get().cloned();
-        Aim { lookout, role: Role::Receiver, until_senders_leave: self.until_senders_leave, holds }
+        Aim { lookout: self.lookout(), role: Role::Receiver, until_senders_leave: self.until_senders_leave, holds }
     }
 }
 
@@ -244,5 +243,39 @@ mod tests {
         let limit = PollTimeout::try_from(LONG).expect("not that long");
         assert_eq!(poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], limit), Ok(1));
         assert!(rx.try_recv().expect("an open queue").is_some());
+    }
+
+    #[test]
+    fn what_comes_back_from_another_thread_is_noticed() {
+        let queue =
+            Queue::in_memory(Options::new(64).receivers(crate::layout::geometry::Ends::Single)).expect("a queue");
+        let (mut tx, mut rx) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+        tx.send(b"a").and_then(|()| tx.send(b"b")).expect("room");
+        let held = rx.recv().expect("a message").hold();
+        let other = rx.recv().expect("a message").hold();
+        assert_eq!(wait_any(&mut [&mut rx], Duration::ZERO), None);
+        std::thread::scope(|scope| {
+            scope.spawn(move || held.nack());
+            assert_eq!(wait_any(&mut [&mut rx], LONG), Some(0));
+        });
+        assert_eq!(rx.try_recv().expect("an open queue").as_deref(), Some(&b"a"[..]));
+        drop(other);
+    }
+
+    #[test]
+    fn a_rewind_that_is_put_off_does_not_look_ready() {
+        let queue =
+            Queue::in_memory(Options::new(64).receivers(crate::layout::geometry::Ends::Single)).expect("a queue");
+        let (mut tx, mut rx) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+        tx.send(b"a").and_then(|()| tx.send(b"b")).expect("room");
+        let mut both = rx.try_pull(2).expect("an open queue").into_iter();
+        let first = both.next().expect("two messages");
+        both.next().expect("two messages").nack();
+        let held = first.hold();
+        drop(both);
+        assert!(rx.try_recv().expect("an open queue").is_none());
+        assert_eq!(wait_any(&mut [&mut rx], Duration::ZERO), None);
+        drop(held);
+        assert_eq!(rx.try_recv().expect("an open queue").as_deref(), Some(&b"b"[..]));
     }
 }

@@ -48,6 +48,13 @@ impl ReceiveEnd {
     pub fn lookout(&self) -> Lookout {
         match self {
             Self::Single(end) if end.rewind => Lookout::Unsettled,
+            _ => self.lookout_ahead(),
+        }
+    }
+
+    /// The same, while starting again from head is put off.
+    pub fn lookout_ahead(&self) -> Lookout {
+        match self {
             Self::Single(end) => Lookout::MessageAt(end.next),
             Self::Multi(end) => Lookout::Message { seen_epoch: end.seen_epoch },
         }
