@@ -51,3 +51,28 @@ fn compare(got: &[(u64, bool)], buried: &[(u64, bool)], expected: &[Expected], c
         findings.add(Wrong::Disordered, format!("dead {buried:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{Operation, Pair, expected};
+
+    #[test]
+    fn each_message_is_in_one_of_the_two_or_in_both() {
+        let found = |got: &[u64], buried: &[u64], copies| {
+            let flagged = |numbers: &[u64]| numbers.iter().map(|number| (63 + number, false)).collect::<Vec<_>>();
+            let mut findings = Findings::default();
+            let expected = expected(Operation::Bury, Pair::ManyMany, false);
+            compare(&flagged(got), &flagged(buried), &expected, copies, &mut findings);
+            Wrong::ALL.into_iter().filter(|wrong| findings.has(*wrong)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[2], &[0, 1], 0), []);
+        assert_eq!(found(&[], &[0, 0, 1, 2], 1), []);
+        assert_eq!(found(&[2], &[1], 1), [Wrong::Lost]);
+        assert_eq!(found(&[], &[0, 1], 1), [Wrong::Lost]);
+        assert_eq!(found(&[2], &[0, 0, 1], 0), [Wrong::Doubled]);
+        assert_eq!(found(&[0, 2], &[0, 1], 1), [Wrong::Doubled]);
+        assert_eq!(found(&[2], &[1, 0], 1), [Wrong::Disordered]);
+        assert_eq!(found(&[2, 3], &[0, 1], 1), [Wrong::Doubled]);
+    }
+}
