@@ -1,5 +1,7 @@
 //! The account: what a queue delivers after a death is compared with what it must, and then the queue is used.
 
+mod letters;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub struct Account {
     pub messages: Vec<Expected>,
     /// Whether there is a queue at all.
     pub there: Must,
+    /// Its messages may be among the dead letters instead, and so many more of them.
+    pub copies: Option<usize>,
 }
 
 /// Who is the first to join and so to repair.
@@ -59,7 +63,13 @@ fn guarded(check: impl FnOnce(&mut Findings)) -> Findings {
 fn examine_named(name: &str, account: &Account, first: First, findings: &mut Findings) {
     match Queue::open(name) {
         Ok(_) if account.there == Must::NotBe => findings.add(Wrong::Leaked, "the queue is still there"),
-        Ok(queue) => examine_open(&queue, account, first, findings),
+        Ok(queue) => {
+            let Some(got) = empty(&queue, first, findings) else { return };
+            match account.copies {
+                None => compare(&got, &account.messages, findings),
+                Some(copies) => letters::examine(name, &got, &account.messages, copies, first, findings),
+            }
+        }
         Err(OpenError::NotFound { .. } | OpenError::Removed { .. }) if account.there != Must::Be => {
             name_is_free(name, findings);
         }
@@ -67,20 +77,24 @@ fn examine_named(name: &str, account: &Account, first: First, findings: &mut Fin
     }
 }
 
-fn examine_open(queue: &Queue, account: &Account, first: First, findings: &mut Findings) {
+/// Takes all that is there, uses the queue, and leaves it. `None`: that cannot even begin.
+fn empty(queue: &Queue, first: First, findings: &mut Findings) -> Option<Vec<(u64, bool)>> {
     let joined = match first {
         First::Sender => queue.sender().and_then(|tx| Ok((tx, queue.receiver()?))),
         First::Receiver => queue.receiver().and_then(|rx| Ok((queue.sender()?, rx))),
     };
     let (mut tx, mut rx) = match joined {
         Ok(ends) => ends,
-        Err(error) => return findings.add(Wrong::Stuck, format!("join, {first:?} first: {error}")),
+        Err(error) => {
+            findings.add(Wrong::Stuck, format!("join, {first:?} first: {error}"));
+            return None;
+        }
     };
     let got = drain(&mut rx, findings);
-    compare(&got, &account.messages, findings);
     use_up(&mut tx, &mut rx, findings);
     drop((tx, rx));
     vacant(queue, findings);
+    Some(got)
 }
 
 /// Whether a queue can be made of that name, and removed.
@@ -242,7 +256,7 @@ mod tests {
         let queue = Queue::create(name, OPERATION.options(ENDS)).unwrap();
         fill(&queue, OPERATION.scene(ENDS)).unwrap();
         let bytes = std::fs::read(name.path()).unwrap();
-        (bytes, Account { messages: expected(OPERATION, ENDS, true), there: Must::Be })
+        (bytes, Account { messages: expected(OPERATION, ENDS, true), there: Must::Be, copies: None })
     }
 
     fn found(name: &OwnName, bytes: &[u8], account: &Account) -> Vec<Wrong> {
@@ -268,7 +282,7 @@ mod tests {
         let with = |change: fn(&mut Vec<Expected>)| {
             let mut messages = account.messages.clone();
             change(&mut messages);
-            Account { messages, there: Must::Be }
+            Account { messages, there: Must::Be, copies: None }
         };
         let one_more = with(|all| all.push(Expected { number: 1000, ..all[0] }));
         assert_eq!(found(&name, &bytes, &one_more), [Wrong::Lost]);

@@ -1,5 +1,7 @@
 //! Messages that can be checked: which they are, and whether every byte is as it was.
 
+use crate::segment::fnv;
+
 /// Bytes of the longest message: with its length and its slot's word it fills a cache line.
 pub const MAX_LEN: usize = 48;
 /// Sequence number and checksum.
@@ -24,10 +26,8 @@ pub fn read(bytes: &[u8]) -> Option<u64> {
     (bytes == make(number)).then_some(number)
 }
 
-/// FNV-1a.
 fn checksum(number: u64, body: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    number.to_le_bytes().iter().chain(body).fold(0xcbf2_9ce4_8422_2325, step)
+    fnv(number.to_le_bytes().iter().chain(body))
 }
 
 #[cfg(test)]

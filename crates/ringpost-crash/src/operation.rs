@@ -36,6 +36,18 @@ pub enum Operation {
     GiveBack,
     /// Put back two messages that nobody looked at
     GiveBackUnseen,
+    /// Take a message, hold it, release it, take the next
+    HoldRelease,
+    /// Take a message, hold it, put it back, take it again
+    HoldNack,
+    /// Hold two messages, release the newer, put the older back, take it again
+    HoldLate,
+    /// Leave as a receiver while two messages are held, put the newer back, release the older
+    HoldLeave,
+    /// Take one message behind two that go to a dead-letter queue, which is made for them
+    Bury,
+    /// The same with three messages at once, and a dead-letter queue that is there
+    BuryBatch,
     /// Join as a sender
     JoinSender,
     /// Join as a receiver
@@ -177,6 +189,16 @@ impl Operation {
         matches!(self, Self::Remove | Self::LeaveEphemeral)
     }
 
+    /// Whether it puts messages away among the dead letters.
+    pub fn buries(self) -> bool {
+        matches!(self, Self::Bury | Self::BuryBatch)
+    }
+
+    /// What one does who comes to what it leaves behind, and dies, too.
+    pub fn repairer(self) -> Self {
+        if self.buries() { self } else { Self::Recover }
+    }
+
     /// Whether it works on the content of a queue, and not on its name.
     pub fn is_inside(self) -> bool {
         self.maker() == Maker::Tracer && !self.removes() && self != Self::Open
@@ -199,6 +221,7 @@ impl Operation {
             Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
+            Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
             Self::Repair if ends == Pair::ManyOne => (0, 0),
             Self::Repair => (2, 2),
@@ -255,6 +278,9 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
         Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
+        Operation::HoldNack => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        Operation::HoldLate | Operation::HoldLeave => held(&mut all, 2, Must::Be),
         Operation::PullBatch => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::Release | Operation::GiveBack | Operation::LeaveHolding => held(&mut all, 2, Must::Be),
         Operation::Recover | Operation::ReleaseLate => held(&mut all, 2, Must::Be),
@@ -264,8 +290,13 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
     }
     match operation {
         Operation::Release => all[..2].iter_mut().for_each(|message| message.there = gone),
-        Operation::ReleaseLate => all[1].there = gone,
-        Operation::Overwrite => all[0].there = gone,
+        Operation::ReleaseLate | Operation::HoldLate => all[1].there = gone,
+        Operation::Overwrite | Operation::HoldRelease | Operation::HoldLeave => all[0].there = gone,
+        // Here, not among the dead letters: the last one only if it has not been delivered either.
+        Operation::Bury | Operation::BuryBatch => {
+            all[..2].iter_mut().for_each(|message| message.there = Must::NotBe);
+            all[2].there = gone;
+        }
         _ => {}
     }
     all

@@ -4,13 +4,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, raise};
-use ringpost::{Batch, Ends, Queue, Receiver, Sender};
+use ringpost::{Batch, Ends, Message, Queue, Receiver, Sender};
 
 use crate::Result;
 use crate::marker::{begin, finish};
 use crate::message;
 use crate::operation::{Operation, Pair, Scene};
-use crate::segment::{OwnName, mark_sleepers};
+use crate::segment::{self, OwnName, mark_sleepers};
 
 /// Prepares the queue `name` for `operation` and does it between the markers.
 ///
@@ -62,6 +62,7 @@ pub fn play(name: &str, operation: Operation, ends: Pair) -> Result<()> {
             finish();
             let _ = (joined.0?, joined.1?);
         }
+        Operation::Bury | Operation::BuryBatch => bury(&Queue::open(name)?, operation)?,
         Operation::Repair => repair(&Queue::open(name)?, ends)?,
         _ => inside(&Queue::open(name)?, operation, operation.scene(ends))?,
     }
@@ -120,6 +121,31 @@ pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
     drop((tx, rx));
     ringpost::remove(name)?;
     Ok(bytes)
+}
+
+/// Makes a queue whose next messages have been delivered as often as it allows.
+pub fn overdue(name: &OwnName, operation: Operation, ends: Pair) -> Result<()> {
+    let dead = segment::dead(name);
+    let queue = Queue::create(name, operation.options(ends).max_deliveries(1).dead_letter(&dead))?;
+    let scene = operation.scene(ends);
+    fill(&queue, scene)?;
+    hold(&mut queue.receiver()?, scene, true)?.nack();
+    mark_sleepers(name)?;
+    if operation == Operation::BuryBatch {
+        drop(Queue::create(&dead, operation.options(Pair::ManyMany))?);
+        mark_sleepers(&dead)?;
+    }
+    Ok(())
+}
+
+/// Joins and takes what may be taken: what may not, goes to the dead letters.
+fn bury(queue: &Queue, operation: Operation) -> Result<()> {
+    let size = if operation == Operation::BuryBatch { 3 } else { 1 };
+    begin();
+    let mut rx = queue.receiver();
+    let got = rx.as_mut().map(|rx| rx.try_pull(size).map(std::mem::forget));
+    finish();
+    Ok(got.map_err(|error| error.to_string())??)
 }
 
 /// Sends and releases all before the scene, and sends what waits in it.
@@ -245,6 +271,8 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             finish();
             drop(first);
         }
+        Operation::HoldRelease | Operation::HoldNack => hold_one(operation, &mut rx)?,
+        Operation::HoldLate | Operation::HoldLeave => hold_two(operation, rx, scene)?,
         Operation::LeaveHolding => {
             std::mem::forget(hold(&mut rx, scene, true)?);
             begin();
@@ -262,5 +290,36 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             finish();
         }
     }
+    Ok(())
+}
+
+fn hold_one(operation: Operation, rx: &mut Receiver) -> Result<()> {
+    begin();
+    let held = rx.try_recv().map(|message| message.map(Message::hold));
+    let settled =
+        held.map(|held| held.map(|held| if operation == Operation::HoldNack { held.nack() } else { held.release() }));
+    let next = rx.try_recv().map(|message| message.map(Message::hold));
+    finish();
+    settled?.ok_or("nothing to hold")?;
+    next?.ok_or("nothing after that")?.release();
+    Ok(())
+}
+
+fn hold_two(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
+    let mut held = hold(&mut rx, scene, true)?.hold().into_iter();
+    let (Some(older), Some(newer)) = (held.next(), held.next()) else { return Err("nothing to hold".into()) };
+    begin();
+    if operation == Operation::HoldLeave {
+        drop(rx);
+        newer.nack();
+        older.release();
+        finish();
+        return Ok(());
+    }
+    newer.release();
+    older.nack();
+    let next = rx.try_recv();
+    finish();
+    next?.ok_or("nothing after that")?.release();
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +18,11 @@ const TEMPORARY_PREFIX: &str = ".ringpost.tmp.";
 /// The event words, whose lowest bit says that somebody sleeps (docs/FORMAT.md: control block).
 const EVENT_WORDS: [u64; 2] = [4096 + 416, 4096 + 424];
 
+/// The name of the dead-letter queue in the header, its length, and the fingerprint of all before itself (docs/FORMAT.md).
+const DEAD_LETTER: Range<usize> = 504..704;
+const DEAD_LETTER_LEN: Range<usize> = 140..144;
+const FINGERPRINT: Range<usize> = 1016..1024;
+
 /// Removes what others of this program left that were ended in the middle.
 pub fn clear_stale() -> Result<()> {
     for entry in fs::read_dir(DIRECTORY)? {
@@ -31,7 +37,7 @@ pub fn clear_stale() -> Result<()> {
     Ok(())
 }
 
-/// A name of ours. What has it, and what is marked with it, is unlinked when this is dropped.
+/// A name of ours. What has it, and its dead-letter queue, is unlinked when this is dropped.
 pub struct OwnName(String);
 
 impl OwnName {
@@ -47,17 +53,28 @@ impl OwnName {
         path(&self.0)
     }
 
-    /// Unlinks whatever has the name.
+    /// The file of its dead-letter queue, if there is one.
+    pub fn dead_path(&self) -> PathBuf {
+        path(&dead(&self.0))
+    }
+
+    /// Unlinks whatever has the name, and its dead-letter queue.
     pub fn clear(&self) {
         // Most often nothing has it.
         let _ = fs::remove_file(self.path());
+        let _ = fs::remove_file(self.dead_path());
     }
 
     /// Makes a file of that name with exactly these bytes, as a kill would leave them: nobody has a lock on it.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         self.clear();
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path())?;
-        Ok(file.write_all(bytes)?)
+        write(&self.path(), bytes)
+    }
+
+    /// The same of a queue and its dead-letter queue, which go by other names now.
+    pub fn write_both(&self, bytes: &[u8], dead_letters: Option<&[u8]>) -> Result<()> {
+        self.write(&redirected(bytes, &dead(self)))?;
+        dead_letters.map_or(Ok(()), |bytes| write(&self.dead_path(), bytes))
     }
 }
 
@@ -75,6 +92,35 @@ impl Drop for OwnName {
     }
 }
 
+/// The dead-letter queue of a queue, if it has one.
+pub fn dead(name: &str) -> String {
+    format!("{name}.dead")
+}
+
+/// The bytes of a segment with `dead` for its dead-letter queue, if it has one.
+fn redirected(bytes: &[u8], dead: &str) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if bytes[DEAD_LETTER_LEN] != [0; 4] {
+        bytes[DEAD_LETTER_LEN].copy_from_slice(&(dead.len() as u32).to_le_bytes());
+        bytes[DEAD_LETTER].fill(0);
+        bytes[DEAD_LETTER][..dead.len()].copy_from_slice(dead.as_bytes());
+        let print = fnv(&bytes[..FINGERPRINT.start]);
+        bytes[FINGERPRINT].copy_from_slice(&print.to_le_bytes());
+    }
+    bytes
+}
+
+/// FNV-1a.
+pub fn fnv<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(bytes)?)
+}
+
 /// The file that a queue of this name has.
 fn path(name: &str) -> PathBuf {
     PathBuf::from(format!("{DIRECTORY}/{PREFIX}{name}"))
@@ -87,9 +133,9 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// Opens the file of `name`, if there is one. It takes no locks.
-    pub fn open(name: &OwnName) -> Result<Option<Self>> {
-        let file = match File::open(name.path()) {
+    /// Opens the file, if there is one. It takes no locks.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };

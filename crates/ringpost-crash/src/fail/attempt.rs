@@ -122,7 +122,7 @@ impl Attempt {
             Self::PullTimeout => messages.clear(),
             _ => {}
         }
-        Account { messages, there }
+        Account { messages, there, copies: None }
     }
 }
 

@@ -56,10 +56,12 @@ fn next(mut random: u64) -> u64 {
     random ^ random << 17
 }
 
-/// Whether there is room for others while the operation goes on. Not where they would do its work before it begins.
+/// Whether there is room for others while the operation goes on. Not where they would do its work before it begins, nor
+/// with dead letters, where they would not know when they have all.
 fn may_have_members(seen: &Seen) -> bool {
     let is_a_repair = matches!(seen.operation, Operation::Recover | Operation::Repair);
-    seen.ends == Pair::ManyMany && seen.operation.is_inside() && !is_a_repair
+    let is_fit = seen.operation.is_inside() && !seen.operation.buries() && !is_a_repair;
+    seen.ends == Pair::ManyMany && is_fit
 }
 
 fn kill_at_system_calls(seen: &Seen, has_members: bool, row: &mut Row) -> Result<()> {

@@ -3,7 +3,7 @@
 //! A kill leaves in shared memory exactly the bytes that are there, and takes the locks of the killed with it. So the
 //! child is stopped after each instruction, the bytes of its segment are copied to another name, where nobody has a lock,
 //! and what a kill would have left there is repaired, drained, compared and used. Bytes that have not changed since the
-//! last look give the same again and are not looked at twice. Real kills, with real locks, confirm it at samples.
+//! last look give the same again and are not looked at twice. A dead-letter queue is a second segment, treated alike. Real kills, with real locks, confirm it at samples.
 
 mod double;
 mod kills;
@@ -96,7 +96,8 @@ fn account(operation: Operation, ends: Pair, finished: bool) -> Account {
     };
     let made_empty = operation.maker() == Maker::Nobody;
     let messages = if made_empty { Vec::new() } else { expected(operation, ends, finished) };
-    Account { messages, there }
+    let copies = operation.buries().then_some(usize::from(!finished));
+    Account { messages, there, copies }
 }
 
 /// Makes the queue if it is to be there, and a child that stands before the operation.
@@ -104,6 +105,7 @@ fn prepare(name: &OwnName, operation: Operation, ends: Pair) -> Result<Traced> {
     name.clear();
     match (operation, operation.maker()) {
         (Operation::Recover, _) => name.write(&scene::corpse(&OwnName::new("corpse"), ends)?)?,
+        _ if operation.buries() => scene::overdue(name, operation, ends)?,
         (_, Maker::Tracer) => drop(Queue::create(name, operation.options(ends))?),
         _ => {}
     }
@@ -149,10 +151,7 @@ fn step(operation: Operation, ends: Pair) -> Result<(Seen, Row)> {
 /// Checks a copy of what is left, once with a sender as the first to come, once with a receiver.
 fn check(copy: &OwnName, left: &Remains, account: &Account, row: &mut Row, place: &str) -> Result<()> {
     for first in [First::Sender, First::Receiver] {
-        match &left.bytes {
-            Some(bytes) => copy.write(bytes)?,
-            None => copy.clear(),
-        }
+        left.put(copy)?;
         let findings = examine(copy, account, first);
         row.count("checks", 1);
         row.add(&findings, place);

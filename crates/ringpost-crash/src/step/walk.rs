@@ -11,8 +11,21 @@ use crate::traced::Traced;
 pub struct Remains {
     /// The bytes of the segment; `None`: nothing has its name.
     pub bytes: Option<Vec<u8>>,
+    /// Those of its dead-letter queue, if there is one.
+    pub dead_letters: Option<Vec<u8>>,
     /// Temporary files of the killed process.
     pub temporaries: Vec<PathBuf>,
+}
+
+impl Remains {
+    /// Leaves the same under another name. `false`: nothing has its name.
+    pub fn put(&self, name: &OwnName) -> Result<bool> {
+        match &self.bytes {
+            Some(bytes) => name.write_both(bytes, self.dead_letters.as_deref())?,
+            None => name.clear(),
+        }
+        Ok(self.bytes.is_some())
+    }
 }
 
 /// How far a walk went.
@@ -29,6 +42,8 @@ pub struct Watch<'a> {
     name: &'a OwnName,
     /// The file that has the name, if one has.
     file: Option<Bytes>,
+    /// That of its dead-letter queue, once there is one.
+    dead_letters: Option<Bytes>,
     /// Whether the operation may change what has the name.
     is_renamed: bool,
     seen: Remains,
@@ -37,30 +52,40 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Watches the name and whatever has it.
     pub fn name(name: &'a OwnName) -> Self {
-        Self { name, file: None, is_renamed: true, seen: Remains::default() }
+        Self { name, file: None, dead_letters: None, is_renamed: true, seen: Remains::default() }
     }
 
     /// Watches the file that has the name now; the operation does not touch the name.
     pub fn file(name: &'a OwnName) -> Result<Self> {
-        Ok(Self { name, file: Bytes::open(name)?, is_renamed: false, seen: Remains::default() })
+        Ok(Self { file: Bytes::open(&name.path())?, is_renamed: false, ..Self::name(name) })
     }
 
     /// Looks; says whether anything has changed. Names change at system calls only.
     fn look(&mut self, pid: u32, after_system_call: bool) -> Result<bool> {
         let mut changed = false;
         if after_system_call && self.is_renamed {
-            self.file = Bytes::open(self.name)?;
+            self.file = Bytes::open(&self.name.path())?;
             let now = temporaries(pid)?;
             changed |= now != self.seen.temporaries;
             self.seen.temporaries = now;
         }
-        let bytes = self.file.as_mut().map(Bytes::read).transpose()?;
-        if bytes != self.seen.bytes.as_deref() {
-            changed = true;
-            self.seen.bytes = bytes.map(<[u8]>::to_vec);
+        if after_system_call && self.dead_letters.is_none() {
+            self.dead_letters = Bytes::open(&self.name.dead_path())?;
         }
+        changed |= follow(&mut self.file, &mut self.seen.bytes)?;
+        changed |= follow(&mut self.dead_letters, &mut self.seen.dead_letters)?;
         Ok(changed)
     }
+}
+
+/// Brings `seen` up to date; says whether it was not.
+fn follow(file: &mut Option<Bytes>, seen: &mut Option<Vec<u8>>) -> Result<bool> {
+    let bytes = file.as_mut().map(Bytes::read).transpose()?;
+    let changed = bytes != seen.as_deref();
+    if changed {
+        *seen = bytes.map(<[u8]>::to_vec);
+    }
+    Ok(changed)
 }
 
 /// Walks from where `traced` stands to its last marker. `visit` is called with what is left before the first instruction,
