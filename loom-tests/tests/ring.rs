@@ -413,6 +413,32 @@ fn a_scan_meets_what_comes_back_behind_it() {
 }
 
 #[test]
+fn a_newcomer_finds_what_the_pass_of_another_has_not_reached() {
+    explore(Some(3), || {
+        let bench = Bench::new(ends(false, false), 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        sender.send(2);
+        let returned = one.take(2).expect("two messages are there");
+        one.end.give_back(&*one.bench(), returned, true);
+        let passing = thread::spawn(move || {
+            one.pull(1);
+            one.got
+        });
+        two.pull(1);
+        let mut newcomer = bench.receiver(13);
+        newcomer.drain();
+        let mut tally = Tally::default();
+        tally.sender(sender.done());
+        tally.unordered(passing.join().expect("the receiver panicked"));
+        newcomer.drain();
+        tally.unordered(two.got);
+        tally.unordered(newcomer.got);
+        tally.balance();
+    });
+}
+
+#[test]
 fn a_single_receiver_gives_back_in_order() {
     explore_each(None, |order| {
         let returning = |receiver: &mut Receiver| {

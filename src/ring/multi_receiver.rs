@@ -30,7 +30,7 @@ struct Scan {
 }
 
 impl MultiReceiver {
-    /// A receiver that signs what it takes with `owner` (1 to 1023). It looks once for messages that came back.
+    /// A receiver that signs what it takes with `owner` (1 to 1023).
     pub fn new(owner: u16) -> Self {
         Self { owner, seen_epoch: None, scan: None, freed: false, redelivered: 0 }
     }
@@ -183,12 +183,23 @@ impl MultiReceiver {
         Step::Again
     }
 
-    /// Takes the oldest message that came back, if any may have since the last full pass.
+    /// Takes the oldest message that came back, if any may have since the last full pass of anyone.
     #[inline]
     fn take_returned<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let epoch = self.new_epoch(memory)?;
+        self.look_for_returned(memory, epoch)
+    }
+
+    #[cold]
+    fn look_for_returned<M: Memory>(&mut self, memory: &M, epoch: u64) -> Option<u64> {
         // Something has come back behind the pass under way, perhaps older than what that would find next.
         self.scan.take_if(|scan| scan.epoch != epoch);
+        // Relaxed: once this has been true of an epoch it stays true, and nothing is read behind it.
+        if memory.retry_settled().load(Ordering::Relaxed) == epoch {
+            self.scan = None;
+            self.seen_epoch = Some(epoch);
+            return None;
+        }
         self.scan(memory, epoch)
     }
 
@@ -200,7 +211,6 @@ impl MultiReceiver {
         (self.seen_epoch != Some(epoch)).then_some(epoch)
     }
 
-    #[cold]
     fn scan<M: Memory>(&mut self, memory: &M, epoch: u64) -> Option<u64> {
         let head = read_cursor(memory.head());
         let scan = self.scan.get_or_insert(Scan { epoch, start: head, done: 0 });
@@ -220,7 +230,7 @@ impl MultiReceiver {
         let finished = scan.epoch;
         self.scan = None;
         self.seen_epoch = Some(finished);
-        // Relaxed: a hint for `size`; an old value costs one more scan.
+        // Relaxed: nobody reads anything behind it, and an old value costs one more scan.
         memory.retry_settled().store(finished, Ordering::Relaxed);
         None
     }
