@@ -1,0 +1,115 @@
+//! The mutants of waiting.
+
+use super::list::{Mutant, kill};
+
+const EVENT: &str = "src/wait/event.rs";
+const UNTIL: &str = "src/wait/until.rs";
+const ANY: &str = "src/wait/any.rs";
+const SERVE: &str = "src/wait/serve.rs";
+
+/// Each step of a wait and of a wake-up.
+pub const WAITING: &[Mutant] = &[
+    // Waiting.
+    kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),
+    kill("the waker passes no barrier", EVENT, "    parking.light_barrier();\n", ""),
+    kill(
+        "the waiter does not mark",
+        EVENT,
+        "event.fetch_or(MARK, Ordering::Relaxed) | MARK",
+        "event.load(Ordering::Relaxed)",
+    ),
+    kill(
+        "the waiter does not look again",
+        UNTIL,
+        "let soon = match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
+    ),
+    kill(
+        "the waker does not change the word",
+        EVENT,
+        "event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP)",
+        "event.load(Ordering::Relaxed)",
+    ),
+    kill(
+        "the mark goes before the others are woken",
+        EVENT,
+        "if gone.is_ok() {\n        parking.unpark(event, i32::MAX as u32);\n    }",
+        "let _ = gone;",
+    ),
+    kill(
+        "the waker takes the mark away at once",
+        EVENT,
+        "event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP)",
+        "event.fetch_and(!MARK, Ordering::Relaxed) & !MARK",
+    ),
+    kill(
+        "the waker wakes one too few",
+        EVENT,
+        "if parking.unpark(event, count) >= count",
+        "if parking.unpark(event, count - 1) + 1 >= count",
+    ),
+    // Waiting for several things, and in the place of another.
+    kill(
+        "who waits on several words marks the first only",
+        EVENT,
+        "events.iter().map(|event| (*event, set_mark(event)))",
+        "events.iter().take(1).map(|event| (*event, set_mark(event)))",
+    ),
+    kill(
+        "who waits on several words passes no barrier",
+        EVENT,
+        "set_mark(event))));\n    parking.heavy_barrier()",
+        "set_mark(event))));\n    let _ = parking;\n    true",
+    ),
+    kill(
+        "who waits on several words does not look again",
+        ANY,
+        "let soon = match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
+    ),
+    kill(
+        "who waits on several words sleeps on the last only",
+        ANY,
+        "parking.park_any(&marked, ",
+        "parking.park_any(&marked[marked.len() - 1..], ",
+    ),
+    kill(
+        "who waits on several words does not know that it was woken",
+        ANY,
+        "phase = Phase::Woken;",
+        "phase = Phase::Sleeping;",
+    ),
+    kill(
+        "the helper does not look before it sleeps",
+        SERVE,
+        "let soon = match look(phase) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match look(phase) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        } };",
+    ),
+    kill(
+        "the helper sleeps without hearing orders",
+        SERVE,
+        "event::sleep_or(parking, event, ticket, control, limit);",
+        "event::sleep(parking, event, ticket, limit);",
+    ),
+    kill("an order does not wake the helper", SERVE, "    parking.unpark(control, 1);\n", "    let _ = parking;\n"),
+    kill("an order that is given again looks the same", SERVE, ".wrapping_add(ONE_ORDER)", ""),
+    kill(
+        "an order is Relaxed",
+        SERVE,
+        "control.swap(next, Ordering::Release)",
+        "control.swap(next, Ordering::Relaxed)",
+    ),
+    Mutant {
+        name: "an order is obeyed Relaxed",
+        file: SERVE,
+        from: "let order = control.load(Ordering::Acquire);",
+        to: "let order = control.load(Ordering::Relaxed);",
+        survives: Some("the heavy barrier that follows orders the look as well"),
+    },
+    kill(
+        "the helper reports a look and forgets the order",
+        SERVE,
+        "let done = order & !WHAT | Order::Rest as u32;",
+        "let done = order & !WHAT | Order::Stop as u32;",
+    ),
+];
