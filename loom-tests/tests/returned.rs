@@ -1,0 +1,124 @@
+//! What comes back to many receivers is found by one of them, once, wherever the others' passes over the slots are.
+#![cfg(loom)]
+
+use loom::thread;
+use ringpost::ring::Run;
+use ringpost_loom::{Bench, Ends, Tally, explore};
+
+const MANY: Ends = Ends { single_sender: false, single_receiver: false, overwrite: false };
+
+#[test]
+fn what_comes_back_behind_a_scan_is_found() {
+    explore(Some(3), || {
+        let bench = Bench::new(MANY, 1);
+        let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
+        sender.send(1);
+        let held = one.take(1).expect("a message is there");
+        let returning = thread::spawn(move || one.end.give_back(&*one.bench(), held, true));
+        two.pull(1);
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        assert_eq!(two.got, [100]);
+    });
+}
+
+#[test]
+fn what_comes_back_is_delivered_once_more_and_once_only() {
+    explore(Some(2), || {
+        let bench = Bench::new(MANY, 0);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        let sending = thread::spawn(move || {
+            sender.send(1);
+            sender.send(1);
+            sender.done()
+        });
+        let returning = thread::spawn(move || {
+            one.give_back(1, true);
+            one
+        });
+        two.pull(1);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        let mut one = returning.join().expect("the receiver panicked");
+        one.drain();
+        two.drain();
+        tally.unordered(one.got);
+        tally.unordered(two.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn a_scan_meets_what_comes_back_behind_it() {
+    explore(Some(3), || {
+        let bench = Bench::new(MANY, 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        let sending = thread::spawn(move || {
+            sender.send(2);
+            sender.done()
+        });
+        let returning = thread::spawn(move || {
+            if let Some(run) = one.take(2) {
+                for first in run.positions() {
+                    one.end.give_back(&*one.bench(), Run { first, count: 1 }, true);
+                }
+            }
+        });
+        two.pull(1);
+        two.pull(1);
+        let mut tally = Tally::default();
+        tally.sender(sending.join().expect("the sender panicked"));
+        returning.join().expect("the receiver panicked");
+        two.drain();
+        tally.unordered(two.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn a_newcomer_finds_what_the_pass_of_another_has_not_reached() {
+    explore(Some(3), || {
+        let bench = Bench::new(MANY, 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        sender.send(2);
+        let returned = one.take(2).expect("two messages are there");
+        one.end.give_back(&*one.bench(), returned, true);
+        let passing = thread::spawn(move || {
+            one.pull(1);
+            one.got
+        });
+        two.pull(1);
+        let mut newcomer = bench.receiver(13);
+        newcomer.drain();
+        let mut tally = Tally::default();
+        tally.sender(sender.done());
+        tally.unordered(passing.join().expect("the receiver panicked"));
+        newcomer.drain();
+        tally.unordered(two.got);
+        tally.unordered(newcomer.got);
+        tally.balance();
+    });
+}
+
+#[test]
+fn what_comes_back_after_all_was_settled_is_found() {
+    explore(Some(3), || {
+        let bench = Bench::new(MANY, 1);
+        let mut sender = bench.sender(1);
+        let (mut one, mut two) = (bench.receiver(11), bench.receiver(12));
+        sender.send(2);
+        let held = one.take(2).expect("two messages are there");
+        one.end.give_back(&*one.bench(), Run { first: held.first, count: 1 }, true);
+        two.drain();
+        let second = Run { first: held.first.wrapping_add(1), count: 1 };
+        let returning = thread::spawn(move || one.end.give_back(&*one.bench(), second, true));
+        let mut newcomer = bench.receiver(13);
+        newcomer.pull(1);
+        returning.join().expect("the receiver panicked");
+        newcomer.drain();
+        assert_eq!((two.got, newcomer.got), (vec![100], vec![101]));
+    });
+}
