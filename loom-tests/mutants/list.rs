@@ -1,5 +1,8 @@
 //! The mutants.
 
+#[path = "rows.rs"]
+mod rows;
+
 /// One weakening of one file.
 pub struct Mutant {
     /// What is weakened.
@@ -37,8 +40,13 @@ const fn kill(name: &'static str, file: &'static str, from: &'static str, to: &'
     Mutant { name, file, from, to, survives: None }
 }
 
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Mutant> {
+    MUTANTS.iter().chain(rows::MUTANTS)
+}
+
 /// Every ordering that is not Relaxed, and the steps of the protocol.
-pub const MUTANTS: &[Mutant] = &[
+const MUTANTS: &[Mutant] = &[
     // Orderings.
     kill(
         "cursor: help Relaxed",

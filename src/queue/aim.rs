@@ -6,7 +6,7 @@ use super::hold;
 use super::link::senders_gone;
 use crate::error::Role;
 use crate::layout::control::Signals;
-use crate::participant::SharedRing;
+use crate::participant::{SharedRing, any_under_way};
 use crate::ring::{self, Blocked, InTheWay, Lookout, Memory, Outlook};
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::{Futex, notify};
@@ -66,7 +66,11 @@ impl Aim {
         match self.role {
             Role::Sender => ended,
             Role::Receiver if in_the_way.is_some() => false,
-            Role::Receiver => ended || (self.until_senders_leave && senders_gone(ring)),
+            Role::Receiver => {
+                let ended = ended || (self.until_senders_leave && senders_gone(ring));
+                // What the dead held comes back before. Those whom nobody repairs yet are for the try.
+                ended && !any_under_way(ring.segment())
+            }
         }
     }
 

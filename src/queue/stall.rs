@@ -78,9 +78,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         } else {
             return None;
         };
-        self.link.sweep();
         // Another process may be about to put back what a dead receiver held.
-        if self.link.repair_under_way() { None } else { Some(ended) }
+        self.link.all_has_come_back().then_some(ended)
     }
 }
 

@@ -83,7 +83,7 @@ impl Segment {
         Some(RowPlace { row, _segment: Arc::clone(self) })
     }
 
-    /// The byte of the file that the endpoint with this row locks: the row's first.
+    /// The byte of the file that the endpoint with this row locks: the row's first. Who joins or repairs locks the next, too.
     #[inline]
     pub(crate) fn row_lock_offset(&self, index: usize) -> u64 {
         TABLE_OFFSET + (index * size_of::<Row>()) as u64
