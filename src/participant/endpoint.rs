@@ -23,7 +23,6 @@ const TRIES_IF_TAKEN: u32 = 5;
 
 /// One joined sender or receiver. Dropping it leaves.
 pub struct Endpoint {
-    segment: Arc<Segment>,
     row: usize,
     place: RowPlace,
     /// A file description of its own, for a lock of its own. `None` on the heap.
@@ -50,7 +49,7 @@ impl Endpoint {
             Ends::Multi => claim_any(segment)?,
         };
         let place = segment.place_of_row(row).expect("row indexes come from the geometry");
-        let endpoint = Self { segment: Arc::clone(segment), row, place, file, fork_generation: fork::generation() };
+        let endpoint = Self { row, place, file, fork_generation: fork::generation() };
         endpoint.sign(role);
         Ok(endpoint)
     }
@@ -91,7 +90,7 @@ impl Endpoint {
         row.joined_ns.store(identity::realtime_ns(), Ordering::Relaxed);
         if role == Role::Sender {
             // Relaxed: a receiver that asks looks again and again.
-            self.segment.control().signals.senders_joined.fetch_add(1, Ordering::Relaxed);
+            self.place.segment().control().signals.senders_joined.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -103,7 +102,7 @@ impl Drop for Endpoint {
             return;
         }
         match &self.file {
-            Some(file) => row::leave(&self.row().state, &FileLock::new(&self.segment, file, self.row)),
+            Some(file) => row::leave(&self.row().state, &FileLock::new(self.place.segment(), file, self.row)),
             None => leave_on_heap(self.row()),
         }
     }
