@@ -1,4 +1,4 @@
-//! The mutants of a row's lock and marks.
+//! The mutants of what is done to a dead one's row: its lock and marks, and tail.
 
 use super::{Mutant, kill};
 
@@ -49,4 +49,10 @@ pub const MUTANTS: &[Mutant] = &[
         "state.store(generation | to as u64, Ordering::Relaxed)",
     ),
     kill("row: read Relaxed", ROW, "state.load(Ordering::Acquire)", "state.load(Ordering::Relaxed)"),
+    kill(
+        "recovery: what the dead committed is not counted in",
+        "src/ring/recover.rs",
+        "Some(next) if claimed =>",
+        "Some(next) if claimed && false =>",
+    ),
 ];

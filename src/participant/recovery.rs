@@ -17,6 +17,7 @@ use crate::sync::Ordering;
 /// Frees what the owner of row `index` held. The caller holds that row's lock.
 pub(super) fn recover_locked(ring: &SharedRing, index: usize) {
     ring::recover(ring, (index + 1) as u16);
+    ring::count_in(ring);
     // Relaxed: a counter that only the holder of the lock writes.
     row_at(ring.segment(), index).recovered.fetch_add(1, Ordering::Relaxed);
 }
