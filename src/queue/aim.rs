@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::hold;
 use super::link::senders_gone;
+use super::stall::Stall;
 use crate::error::Role;
 use crate::layout::control::Signals;
 use crate::participant::{SharedRing, any_under_way};
@@ -22,6 +23,8 @@ pub struct Aim {
     pub until_senders_leave: bool,
     /// A receiver's held messages: of those that are settled, the only receiver has to note some itself.
     pub holds: Option<Arc<hold::Shared>>,
+    /// Whom it was behind when this was made, and how long that may last.
+    pub stall: Stall,
 }
 
 /// What a full look came to.
