@@ -30,7 +30,8 @@ impl<'a> Mortal<'a> {
         }
     }
 
-    fn step(&self) {
+    /// One step besides those on the ring's words: it may die here.
+    pub fn step(&self) {
         match self.left.get().checked_sub(1) {
             Some(left) => self.left.set(left),
             // Past the panic hook: this is no failure.

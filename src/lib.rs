@@ -17,6 +17,8 @@ mod inspect;
 mod os;
 #[cfg(not(loom))]
 mod participant;
+#[cfg(loom)]
+pub mod participant;
 #[cfg(not(loom))]
 mod payload;
 #[cfg(not(loom))]

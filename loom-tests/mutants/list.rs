@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::waiting::WAITING;
+use super::{rows, waiting};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -36,12 +36,13 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
     Mutant { name, file, from, to, survives: None }
 }
 
-/// Every ordering that is not Relaxed, and the steps of the protocol.
+/// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    RING.iter().chain(WAITING)
+    MUTANTS.iter().chain(rows::MUTANTS).chain(waiting::MUTANTS)
 }
 
-const RING: &[Mutant] = &[
+/// Every ordering that is not Relaxed, and the steps of the ring.
+const MUTANTS: &[Mutant] = &[
     // Orderings.
     kill(
         "cursor: help Relaxed",

@@ -9,6 +9,7 @@
 //! why that is right.
 
 mod list;
+mod rows;
 mod waiting;
 
 use std::path::{Path, PathBuf};

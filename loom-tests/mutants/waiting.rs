@@ -8,7 +8,7 @@ const ANY: &str = "src/wait/any.rs";
 const SERVE: &str = "src/wait/serve.rs";
 
 /// Each step of a wait and of a wake-up.
-pub const WAITING: &[Mutant] = &[
+pub const MUTANTS: &[Mutant] = &[
     // Waiting.
     kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),
     kill("the waker passes no barrier", EVENT, "    parking.light_barrier();\n", ""),

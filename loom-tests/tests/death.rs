@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use ringpost::ring::{MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, recover};
+use ringpost::ring::{
+    MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, count_in, recover, size,
+};
 use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
 
 const SENDER: u16 = 1;
@@ -145,7 +147,11 @@ fn sender_dies_on(way: Way, single: bool, single_receiver: bool) {
             let committed = dying.join().expect("the dying sender panicked");
             let others = other.map_or(0, |thread| thread.join().expect("the other sender panicked"));
             recover(&*bench, SENDER);
+            count_in(&*bench);
+            let (left, had) = (size(&*bench), receiver.got.len());
             receiver.drain();
+            let found = (receiver.got.len() - had) as u64;
+            assert!(left == found || left == found + 1, "{left} were counted, {found} were there: one may be a Skip");
             // Its number is used again by the next one, and the ring goes on.
             let went_on = bench.sender(SENDER).send(1);
             receiver.drain();

@@ -7,7 +7,7 @@ use super::scan::{Block, Held, Scan};
 use super::walk::{Place, Walk};
 use super::{EndpointStat, endpoint_of};
 use crate::error::{Fault, Role};
-use crate::layout::control::RowState;
+use crate::layout::row_state::RowState;
 use crate::layout::word::Word;
 use crate::os::process;
 use crate::participant::{Liveness, liveness};

@@ -18,9 +18,10 @@ pub use stale::{Reason, StaleRules, Swept, remove_stale};
 use std::sync::Arc;
 
 use crate::error::{RemoveError, Role};
-use crate::layout::control::{Row, RowState};
+use crate::layout::control::Row;
 use crate::layout::geometry::{Ends, WhenFull};
 use crate::layout::header::VERSION;
+use crate::layout::row_state::RowState;
 use crate::participant::{Liveness, SharedRing, liveness, visible_pid};
 use crate::ring;
 use crate::segment::{self, Accept, Name, Segment};

@@ -19,7 +19,7 @@ pub(super) fn repair(segment: &Arc<Segment>) -> Result<u64, OsError> {
     }
     let walk = Walk::new(segment);
     let file = segment.reopen()?;
-    let mut repaired = repair_all(&walk.ring, &file, 0);
+    let mut repaired = repair_all(&walk.ring, &file, 0).repaired;
     let mut gone = BTreeSet::new();
     for slot in 0..walk.ring.capacity() {
         let word = walk.word(slot);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::walk::{Cursors, ONLY_RECEIVER, Place, Walk};
 use crate::error::{Fault, Role};
-use crate::layout::control::RowState;
+use crate::layout::row_state::RowState;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::ring::Memory;
 use crate::sync::Ordering;

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::layout::control::{Row, RowState};
+use crate::layout::control::Row;
 use crate::layout::geometry::Ends;
+use crate::layout::row_state::RowState;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::participant::SharedRing;
 use crate::ring::Memory;

@@ -58,7 +58,7 @@ pub struct Event {
 /// One endpoint: who it is and what it has done. Its first byte is also the byte of the file that it locks.
 #[repr(C, align(128))]
 pub struct Row {
-    /// Generation (upper 56 bits) and [`RowState`] (lower 8 bits).
+    /// Generation (upper 56 bits) and [`RowState`](super::row_state::RowState) (lower 8 bits).
     pub state: AtomicU64,
     /// 1 for a sender, 2 for a receiver.
     pub role: AtomicU32,
@@ -91,29 +91,6 @@ pub struct Row {
     /// Such messages that the dead-letter queue could not take, and that were delivered once more.
     pub not_dead_lettered: AtomicU64,
     _reserved: [u8; 8],
-}
-
-/// What a row is used for at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowState {
-    /// Nobody's.
-    Free = 0,
-    /// An endpoint's; whether that lives, its lock tells.
-    Joined = 1,
-    /// A dead endpoint's, under repair by whoever holds its lock.
-    Recovering = 2,
-}
-
-impl RowState {
-    /// The state in the lower 8 bits of a row's state word, or `None` for bits that no correct process writes.
-    pub fn of(bits: u64) -> Option<Self> {
-        match bits & 0xff {
-            0 => Some(Self::Free),
-            1 => Some(Self::Joined),
-            2 => Some(Self::Recovering),
-            _ => None,
-        }
-    }
 }
 
 const _: () = {

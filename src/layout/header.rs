@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 1024;
 /// The format that this library writes and reads. A change of any byte's meaning raises it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RINGPOST");
 const ENDIAN: u32 = 0x0102_0304;
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn another_version_or_byte_order_is_incompatible_not_corrupt() {
         let mut newer = header().encode();
-        newer[at::VERSION..at::VERSION + 4].copy_from_slice(&3u32.to_ne_bytes());
+        newer[at::VERSION..at::VERSION + 4].copy_from_slice(&(VERSION + 1).to_ne_bytes());
         assert!(!Header::decode(&newer).unwrap_err().corrupt);
         let mut swapped = header().encode();
         swapped[at::MAGIC..at::MAGIC + 8].reverse();

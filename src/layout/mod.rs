@@ -3,6 +3,7 @@
 //! Nothing here touches memory or the operating system: it turns options into sizes, and bytes into checked values.
 #![forbid(unsafe_code)]
 
+pub mod row_state;
 pub mod word;
 
 #[cfg(not(loom))]

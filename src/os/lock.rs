@@ -1,4 +1,4 @@
-//! Locks on single bytes of a file, held by an open file description.
+//! Locks on bytes of a file, held by an open file description.
 //!
 //! The kernel gives such a lock back when the last descriptor of the description is closed, hence when the process
 //! dies, at whatever instruction. A description never conflicts with itself; a forked child shares its parent's.
@@ -12,35 +12,51 @@ use crate::error::OsError;
 
 /// Takes the exclusive lock on the byte at `offset`, or turns our shared one into it. `false`: another has a lock.
 pub(crate) fn try_write(file: &File, offset: u64) -> Result<bool, OsError> {
-    set(file, offset, libc::F_WRLCK)
+    try_write_all(file, offset, 1)
+}
+
+/// The same on `len` bytes at once, all or none.
+pub(crate) fn try_write_all(file: &File, offset: u64, len: u64) -> Result<bool, OsError> {
+    set(file, bytes(offset, len, libc::F_WRLCK)?)
 }
 
 /// Takes the shared lock on the byte at `offset`. `false`: another has the exclusive one.
 pub(crate) fn try_read(file: &File, offset: u64) -> Result<bool, OsError> {
-    set(file, offset, libc::F_RDLCK)
+    set(file, bytes(offset, 1, libc::F_RDLCK)?)
 }
 
 /// Gives the lock on the byte at `offset` back, if we have one.
 pub(crate) fn unlock(file: &File, offset: u64) -> Result<(), OsError> {
-    set(file, offset, libc::F_UNLCK).map(drop)
+    unlock_all(file, offset, 1)
+}
+
+/// Gives the locks on `len` bytes back, as far as we have them. What is locked beside them stays so.
+pub(crate) fn unlock_all(file: &File, offset: u64, len: u64) -> Result<(), OsError> {
+    set(file, bytes(offset, len, libc::F_UNLCK)?).map(drop)
 }
 
 /// Whether another description has any lock on the byte at `offset`. Takes none, so it disturbs nobody.
 pub(crate) fn is_locked_by_other(file: &File, offset: u64) -> Result<bool, OsError> {
-    let mut byte = one_byte(offset, libc::F_WRLCK)?;
+    other_lock(file, offset, 1).map(|lock| lock.is_some())
+}
+
+/// A lock that another description has on any of `len` bytes: where it begins, and on how many bytes it is (0: all behind).
+/// Takes none.
+pub(crate) fn other_lock(file: &File, offset: u64, len: u64) -> Result<Option<(u64, u64)>, OsError> {
+    let mut range = bytes(offset, len, libc::F_WRLCK)?;
     loop {
-        match fcntl(file, FcntlArg::F_OFD_GETLK(&mut byte)) {
-            Ok(_) => return Ok(i32::from(byte.l_type) != libc::F_UNLCK),
+        match fcntl(file, FcntlArg::F_OFD_GETLK(&mut range)) {
+            Ok(_) if i32::from(range.l_type) == libc::F_UNLCK => return Ok(None),
+            Ok(_) => return Ok(Some((range.l_start as u64, range.l_len as u64))),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(super::failed("fcntl(F_OFD_GETLK)", errno)),
         }
     }
 }
 
-fn set(file: &File, offset: u64, kind: libc::c_int) -> Result<bool, OsError> {
-    let byte = one_byte(offset, kind)?;
+fn set(file: &File, range: libc::flock) -> Result<bool, OsError> {
     loop {
-        match fcntl(file, FcntlArg::F_OFD_SETLK(&byte)) {
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
             Ok(_) => return Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => return Ok(false),
             Err(Errno::EINTR) => {}
@@ -49,14 +65,14 @@ fn set(file: &File, offset: u64, kind: libc::c_int) -> Result<bool, OsError> {
     }
 }
 
-fn one_byte(offset: u64, kind: libc::c_int) -> Result<libc::flock, OsError> {
-    let start = libc::off_t::try_from(offset).map_err(|_| super::failed("fcntl(F_OFD_SETLK)", Errno::EOVERFLOW))?;
+fn bytes(offset: u64, len: u64, kind: libc::c_int) -> Result<libc::flock, OsError> {
+    let too_far = |_| super::failed("fcntl(F_OFD_SETLK)", Errno::EOVERFLOW);
     // The kernel refuses a lock of a description whose `l_pid` is not zero.
     Ok(libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: start,
-        l_len: 1,
+        l_start: libc::off_t::try_from(offset).map_err(too_far)?,
+        l_len: libc::off_t::try_from(len).map_err(too_far)?,
         l_pid: 0,
     })
 }
@@ -89,6 +105,21 @@ mod tests {
         assert!(!is_locked_by_other(&one, 7).unwrap());
         unlock(&one, 7).unwrap();
         assert!(!is_locked_by_other(&other, 7).unwrap());
+    }
+
+    #[test]
+    fn of_two_bytes_one_can_be_kept() {
+        let (one, other) = two_descriptions();
+        assert!(try_write_all(&one, 7, 2).unwrap());
+        assert_eq!(other_lock(&other, 7, 2).unwrap(), Some((7, 2)));
+        assert!(!try_write_all(&other, 6, 2).unwrap(), "none or all");
+        assert_eq!(other_lock(&one, 6, 3).unwrap(), None, "and so the other got none");
+        unlock(&one, 8).unwrap();
+        assert_eq!(other_lock(&other, 7, 2).unwrap(), Some((7, 1)));
+        assert!(!try_write_all(&other, 7, 2).unwrap());
+        unlock_all(&one, 7, 2).unwrap();
+        assert_eq!(other_lock(&other, 7, 2).unwrap(), None);
+        assert!(soon(&other, 7));
     }
 
     #[test]

@@ -4,37 +4,30 @@ use std::fs::File;
 use std::sync::Arc;
 use std::thread;
 
+use super::file_lock::FileLock;
+use super::row::{self, Claimed};
 use super::{SharedRing, recovery};
 use crate::error::{Fault, JoinError, OsError, Role};
-use crate::layout::control::{Row, RowState};
+use crate::layout::control::Row;
 use crate::layout::geometry::{Ends, FIXED_ROWS};
-use crate::os::{fork, identity, lock};
+use crate::layout::row_state::RowState;
+use crate::os::{fork, identity};
 use crate::segment::{RowPlace, Segment};
 use crate::sync::Ordering;
 use crate::wait::SHORT_SLEEP;
 
 /// How often a lock is tried that somebody holds for an instant only, or for a repair, a millisecond apart.
 const TRIES: u32 = 100;
-/// How often a lock is tried whose holder looks alive. A repairer looks so before it has said what it does.
+/// How often a lock is tried whose holder lives: it may be just about to leave.
 const TRIES_IF_TAKEN: u32 = 5;
 
 /// One joined sender or receiver. Dropping it leaves.
 pub struct Endpoint {
-    segment: Arc<Segment>,
     row: usize,
     place: RowPlace,
     /// A file description of its own, for a lock of its own. `None` on the heap.
     file: Option<File>,
     fork_generation: u64,
-}
-
-/// What came of one try for one row.
-enum Claimed {
-    Yes(Option<File>),
-    /// Somebody lives there.
-    Taken,
-    /// Somebody holds the lock for an instant.
-    Busy,
 }
 
 impl Endpoint {
@@ -56,7 +49,7 @@ impl Endpoint {
             Ends::Multi => claim_any(segment)?,
         };
         let place = segment.place_of_row(row).expect("row indexes come from the geometry");
-        let endpoint = Self { segment: Arc::clone(segment), row, place, file, fork_generation: fork::generation() };
+        let endpoint = Self { row, place, file, fork_generation: fork::generation() };
         endpoint.sign(role);
         Ok(endpoint)
     }
@@ -97,7 +90,7 @@ impl Endpoint {
         row.joined_ns.store(identity::realtime_ns(), Ordering::Relaxed);
         if role == Role::Sender {
             // Relaxed: a receiver that asks looks again and again.
-            self.segment.control().signals.senders_joined.fetch_add(1, Ordering::Relaxed);
+            self.place.segment().control().signals.senders_joined.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -108,10 +101,9 @@ impl Drop for Endpoint {
             // Our copy of the descriptor closes; the parent's keeps the lock.
             return;
         }
-        set_state(self.row(), RowState::Free);
-        if let Some(file) = &self.file {
-            // Explicitly: a forked child may still hold the description. An error leaves a free row locked until then.
-            let _ = lock::unlock(file, self.segment.row_lock_offset(self.row));
+        match &self.file {
+            Some(file) => row::leave(&self.row().state, &FileLock::new(self.place.segment(), file, self.row)),
+            None => leave_on_heap(self.row()),
         }
     }
 }
@@ -121,16 +113,16 @@ fn claim_fixed(segment: &Arc<Segment>, index: usize, role: Role) -> Result<Optio
     let mut taken = 0;
     for _ in 0..TRIES {
         match claim(segment, index)? {
-            Claimed::Yes(file) => return Ok(file),
-            Claimed::Taken => taken += 1,
-            Claimed::Busy => {}
+            (Claimed::Yes, file) => return Ok(file),
+            (Claimed::Taken, _) => taken += 1,
+            (Claimed::Busy, _) => {}
         }
         if taken == TRIES_IF_TAKEN {
             break;
         }
         thread::sleep(SHORT_SLEEP);
     }
-    Err(JoinError::Taken { role, pid: recovery::visible_pid(row(segment, index)) })
+    Err(JoinError::Taken { role, pid: recovery::visible_pid(row_at(segment, index)) })
 }
 
 /// Any row behind the fixed ones: free ones first, then those of the dead.
@@ -140,13 +132,13 @@ fn claim_any(segment: &Arc<Segment>) -> Result<(usize, Option<File>), JoinError>
         let mut busy = false;
         for wanted in [RowState::Free, RowState::Joined, RowState::Recovering] {
             for index in FIXED_ROWS as usize..rows {
-                if state(row(segment, index))? != wanted {
+                if row::read(&row_at(segment, index).state)? != wanted {
                     continue;
                 }
                 match claim(segment, index)? {
-                    Claimed::Yes(file) => return Ok((index, file)),
-                    Claimed::Taken => {}
-                    Claimed::Busy => busy = true,
+                    (Claimed::Yes, file) => return Ok((index, file)),
+                    (Claimed::Taken, _) => {}
+                    (Claimed::Busy, _) => busy = true,
                 }
             }
         }
@@ -158,25 +150,16 @@ fn claim_any(segment: &Arc<Segment>) -> Result<(usize, Option<File>), JoinError>
     Err(JoinError::TableFull { endpoints: segment.header().geometry.request.endpoints })
 }
 
-fn claim(segment: &Arc<Segment>, index: usize) -> Result<Claimed, JoinError> {
-    match segment.file() {
-        Some(_) => claim_by_lock(segment, index),
-        None => Ok(claim_on_heap(row(segment, index))),
+/// One try for one row, and the file description that carries its lock if it came off.
+fn claim(segment: &Arc<Segment>, index: usize) -> Result<(Claimed, Option<File>), JoinError> {
+    let row = row_at(segment, index);
+    if segment.file().is_none() {
+        return Ok((claim_on_heap(row), None));
     }
-}
-
-fn claim_by_lock(segment: &Arc<Segment>, index: usize) -> Result<Claimed, JoinError> {
     let file = segment.reopen().map_err(os_error)?;
-    let row = row(segment, index);
-    if !lock::try_write(&file, segment.row_lock_offset(index)).map_err(os_error)? {
-        return Ok(if state(row)? == RowState::Joined { Claimed::Taken } else { Claimed::Busy });
-    }
-    if state(row)? != RowState::Free {
-        let ring = SharedRing::new(segment);
-        recovery::recover_locked(&ring, index);
-    }
-    set_state(row, RowState::Joined);
-    Ok(Claimed::Yes(Some(file)))
+    let lock = FileLock::new(segment, &file, index);
+    let claimed = row::join(&row.state, &lock, || recovery::recover_locked(&SharedRing::new(segment), index))?;
+    Ok((claimed, Some(file)))
 }
 
 /// On the heap nobody dies alone, so the row's own word is lock enough.
@@ -186,37 +169,24 @@ fn claim_on_heap(row: &Row) -> Claimed {
     if RowState::of(now) != Some(RowState::Free) {
         return Claimed::Taken;
     }
-    let joined = next_generation(now) | RowState::Joined as u64;
+    let joined = row::next_generation(now) | RowState::Joined as u64;
     // AcqRel: join, pairs with leave and join. Relaxed on failure: nothing is read.
     match row.state.compare_exchange(now, joined, Ordering::AcqRel, Ordering::Relaxed) {
-        Ok(_) => Claimed::Yes(None),
+        Ok(_) => Claimed::Yes,
         Err(_) => Claimed::Busy,
     }
 }
 
-/// Moves a row to `state`, under its lock. Each joining is a new generation.
-pub(super) fn set_state(row: &Row, state: RowState) {
-    // Relaxed: only the holder of the lock writes it.
-    let now = row.state.load(Ordering::Relaxed);
-    let generation = if state == RowState::Joined { next_generation(now) } else { now & !0xff };
+fn leave_on_heap(row: &Row) {
+    // Relaxed: it is ours.
+    let generation = row.state.load(Ordering::Relaxed) & !0xff;
     // Release: leave, pairs with join.
-    row.state.store(generation | state as u64, Ordering::Release);
-}
-
-fn next_generation(bits: u64) -> u64 {
-    (bits & !0xff).wrapping_add(0x100)
-}
-
-/// What a row is used for.
-pub(super) fn state(row: &Row) -> Result<RowState, Fault> {
-    // Acquire: join, pairs with leave and join.
-    let bits = row.state.load(Ordering::Acquire);
-    RowState::of(bits).ok_or(Fault::corrupt("state of an endpoint's row", RowState::Free as u64, bits & 0xff))
+    row.state.store(generation | RowState::Free as u64, Ordering::Release);
 }
 
 /// The row of that index, which comes from the checked geometry.
 #[inline]
-pub(super) fn row(segment: &Segment, index: usize) -> &Row {
+pub(super) fn row_at(segment: &Segment, index: usize) -> &Row {
     segment.row(index).expect("row indexes come from the geometry")
 }
 

@@ -10,7 +10,6 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {
-    segment: Arc<Segment>,
     slots: Slots,
     shift: u32,
     max_len: usize,
@@ -20,12 +19,7 @@ impl SharedRing {
     /// A handle on the ring of `segment`.
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
-        Self {
-            segment: Arc::clone(segment),
-            slots: segment.slots(),
-            shift: geometry.shift(),
-            max_len: geometry.request.max_len as usize,
-        }
+        Self { slots: segment.slots(), shift: geometry.shift(), max_len: geometry.request.max_len as usize }
     }
 
     /// The words that both sides look at.
@@ -37,7 +31,7 @@ impl SharedRing {
     /// The segment.
     #[inline]
     pub fn segment(&self) -> &Arc<Segment> {
-        &self.segment
+        self.slots.segment()
     }
 
     /// The longest message, in bytes.

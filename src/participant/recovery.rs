@@ -3,50 +3,64 @@
 use std::fs::File;
 
 use super::SharedRing;
-use super::endpoint::{row, set_state, state};
+use super::endpoint::row_at;
+use super::file_lock::FileLock;
+use super::row::{self, Found, Locked, RowLock};
 use crate::error::Role;
-use crate::layout::control::{Row, RowState};
-use crate::os::{identity, lock};
+use crate::layout::control::Row;
+use crate::layout::row_state::RowState;
+use crate::os::identity;
 use crate::ring::{self, InTheWay};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 
-/// Frees what the owner of row `index` held. The caller holds that row's lock and marks the row afterwards.
+/// Frees what the owner of row `index` held. The caller holds that row's lock.
 pub(super) fn recover_locked(ring: &SharedRing, index: usize) {
-    let row = row(ring.segment(), index);
-    set_state(row, RowState::Recovering);
     ring::recover(ring, (index + 1) as u16);
+    ring::count_in(ring);
     // Relaxed: a counter that only the holder of the lock writes.
-    row.recovered.fetch_add(1, Ordering::Relaxed);
+    row_at(ring.segment(), index).recovered.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What a look at every endpoint came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Dead ones that were repaired.
+    pub repaired: u64,
+    /// Somebody else is joining in a row or repairing it, so that more may come back.
+    pub under_way: bool,
 }
 
 /// Repairs the endpoint that stands in the way, if it is dead: its slot there first, then all the rest. Returns whether
 /// it was.
 pub fn recover_in_the_way(ring: &SharedRing, file: &File, in_the_way: InTheWay) -> bool {
-    let Some(index) = usize::from(in_the_way.owner).checked_sub(1) else { return false };
+    let segment = ring.segment();
+    let index = usize::from(in_the_way.owner).checked_sub(1);
+    let Some(index) = index.filter(|index| (*index as u64) < segment.header().geometry.rows) else { return false };
     let mut repaired = false;
-    with_dead(ring, file, index, || {
+    let first = || {
         ring::recover_word(ring, in_the_way.position, in_the_way.word);
         repaired = true;
-    });
+    };
+    let lock = FileLock::new(segment, file, index);
+    row::repair(&row_at(segment, index).state, &lock, first, || recover_locked(ring, index));
     repaired
 }
 
-/// Looks at every joined endpoint but `own` and repairs the dead. Returns whether there were any.
-pub fn sweep(ring: &SharedRing, file: &File, own: u16) -> bool {
-    repair_all(ring, file, own) > 0
-}
-
-/// The same, and how many there were.
-pub fn repair_all(ring: &SharedRing, file: &File, own: u16) -> u64 {
-    let rows = ring.segment().header().geometry.rows as usize;
-    let mut found = 0;
+/// Looks at every joined endpoint but `own` and repairs the dead.
+pub fn repair_all(ring: &SharedRing, file: &File, own: u16) -> Sweep {
+    let segment = ring.segment();
+    let rows = segment.header().geometry.rows as usize;
+    let mut sweep = Sweep::default();
     for index in (0..rows).filter(|index| index + 1 != usize::from(own)) {
-        if matches!(state(row(ring.segment(), index)), Ok(RowState::Joined | RowState::Recovering)) {
-            found += u64::from(with_dead(ring, file, index, || {}));
+        let lock = FileLock::new(segment, file, index);
+        match row::sweep(&row_at(segment, index).state, &lock, || recover_locked(ring, index)) {
+            Found::Repaired => sweep.repaired += 1,
+            Found::UnderWay | Found::Dead => sweep.under_way = true,
+            Found::Free | Found::Alive => {}
         }
     }
-    found
+    sweep
 }
 
 /// Whether an endpoint's process lives.
@@ -64,9 +78,9 @@ pub enum Liveness {
 /// process counts like any other, since each locks through a description of its own.
 pub fn liveness(segment: &Segment, index: usize) -> Liveness {
     let Some(file) = segment.file() else { return Liveness::Alive };
-    match lock::is_locked_by_other(file, segment.row_lock_offset(index)) {
-        Ok(true) => Liveness::Alive,
-        Ok(false) => Liveness::Dead,
+    match FileLock::new(segment, file, index).locked() {
+        Ok(Locked::First | Locked::Both) => Liveness::Alive,
+        Ok(Locked::Nothing) => Liveness::Dead,
         Err(_) => Liveness::Unknown,
     }
 }
@@ -75,10 +89,10 @@ pub fn liveness(segment: &Segment, index: usize) -> Liveness {
 pub fn any_alive(segment: &Segment, role: Role) -> bool {
     let rows = segment.header().geometry.rows as usize;
     (0..rows).any(|index| {
-        let row = row(segment, index);
+        let row = row_at(segment, index);
         // Relaxed: written under the lock that is asked for next.
         row.role.load(Ordering::Relaxed) == role as u32
-            && matches!(state(row), Ok(RowState::Joined))
+            && matches!(row::read(&row.state), Ok(RowState::Joined))
             && liveness(segment, index) != Liveness::Dead
     })
 }
@@ -87,15 +101,18 @@ pub fn any_alive(segment: &Segment, role: Role) -> bool {
 pub fn any_dead(segment: &Segment, own: u16) -> bool {
     let rows = segment.header().geometry.rows as usize;
     (0..rows).filter(|index| index + 1 != usize::from(own)).any(|index| {
-        matches!(state(row(segment, index)), Ok(RowState::Joined | RowState::Recovering))
+        matches!(row::read(&row_at(segment, index).state), Ok(RowState::Joined | RowState::Recovering))
             && liveness(segment, index) == Liveness::Dead
     })
 }
 
-/// Whether a dead endpoint's repair has begun and not ended. Looks without taking anything.
-pub fn any_recovering(segment: &Segment) -> bool {
+/// Whether somebody is joining or repairing in a place where one has died, so that what that held may still come back. Looks
+/// without taking anything.
+pub fn any_under_way(segment: &Segment) -> bool {
+    let Some(file) = segment.file() else { return false };
     let rows = segment.header().geometry.rows as usize;
-    (0..rows).any(|index| matches!(state(row(segment, index)), Ok(RowState::Recovering)))
+    (0..rows)
+        .any(|index| row::look(&row_at(segment, index).state, &FileLock::new(segment, file, index)) == Found::UnderWay)
 }
 
 /// The process of a row's endpoint, or 0 if it is of another pid namespace, where the number means nothing to us.
@@ -103,28 +120,4 @@ pub fn visible_pid(row: &Row) -> u32 {
     // Relaxed: for people to read.
     let namespace = row.pid_namespace.load(Ordering::Relaxed);
     if namespace == identity::pid_namespace() { row.pid.load(Ordering::Relaxed) } else { 0 }
-}
-
-/// If nobody alive has row `index`: does `first`, then, if somebody died with it, the whole recovery, and frees the row.
-fn with_dead(ring: &SharedRing, file: &File, index: usize, first: impl FnOnce()) -> bool {
-    let segment = ring.segment();
-    if index as u64 >= segment.header().geometry.rows {
-        return false;
-    }
-    let offset = segment.row_lock_offset(index);
-    // An error here must not pass for a death.
-    if !lock::try_write(file, offset).unwrap_or(false) {
-        return false;
-    }
-    // With the lock in our hands nobody alive has this number, whatever the row says. A word that names it all the same
-    // is to be repaired even if the row is free: its owner has left without settling it.
-    first();
-    let dead = matches!(state(row(segment, index)), Ok(RowState::Joined | RowState::Recovering));
-    if dead {
-        recover_locked(ring, index);
-        set_state(row(segment, index), RowState::Free);
-    }
-    // An error leaves the row locked until our endpoint closes.
-    let _ = lock::unlock(file, offset);
-    dead
 }

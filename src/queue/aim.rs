@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::hold;
 use super::link::senders_gone;
+use super::stall::Stall;
 use crate::error::Role;
 use crate::layout::control::Signals;
-use crate::participant::SharedRing;
+use crate::participant::{SharedRing, any_under_way};
 use crate::ring::{self, Blocked, InTheWay, Lookout, Memory, Outlook};
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::{Futex, notify};
@@ -22,6 +23,8 @@ pub struct Aim {
     pub until_senders_leave: bool,
     /// A receiver's held messages: of those that are settled, the only receiver has to note some itself.
     pub holds: Option<Arc<hold::Shared>>,
+    /// Whom it was behind when this was made, and how long that may last.
+    pub stall: Stall,
 }
 
 /// What a full look came to.
@@ -66,7 +69,11 @@ impl Aim {
         match self.role {
             Role::Sender => ended,
             Role::Receiver if in_the_way.is_some() => false,
-            Role::Receiver => ended || (self.until_senders_leave && senders_gone(ring)),
+            Role::Receiver => {
+                let ended = ended || (self.until_senders_leave && senders_gone(ring));
+                // What the dead held comes back before. Those whom nobody repairs yet are for the try.
+                ended && !any_under_way(ring.segment())
+            }
         }
     }
 

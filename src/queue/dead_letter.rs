@@ -2,6 +2,12 @@
 //!
 //! Such a message is committed in the dead-letter queue first and released here second. A death between the two leaves
 //! it in both: a second copy, never a loss.
+//!
+//! A try that fails can take as long as opening a queue and joining it. So after one, messages are delivered once more without
+//! a try for ten times as long as that took: no more than a tenth of the time is lost to a dead-letter queue that is broken.
+
+use core::time::Duration;
+use std::time::Instant;
 
 use super::batch::Runs;
 use super::link::count;
@@ -18,13 +24,33 @@ pub(super) struct DeadLetters {
     limit: DeliveryLimit,
     /// Joined when it is needed first.
     sender: Option<Sender>,
+    pause: Pause,
+}
+
+/// Since a try failed: nothing is tried until then.
+#[derive(Default)]
+struct Pause(Option<Instant>);
+
+impl Pause {
+    const LEAST: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_secs(1);
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.0.is_none_or(|until| now >= until)
+    }
+
+    /// After a try between `began` and `now`.
+    fn begin(&mut self, began: Instant, now: Instant) {
+        let pause = (now.duration_since(began) * 10).clamp(Self::LEAST, Self::MOST);
+        self.0 = now.checked_add(pause);
+    }
 }
 
 impl DeadLetters {
     /// `None`: messages may be delivered without limit.
     pub(super) fn of(header: &Header) -> Option<Box<Self>> {
         let limit = header.deliveries.clone();
-        (limit.most > 0).then(|| Box::new(Self { limit, sender: None }))
+        (limit.most > 0).then(|| Box::new(Self { limit, sender: None, pause: Pause::default() }))
     }
 
     /// Commits the message in the dead-letter queue `name`, without waiting. Returns whether that worked.
@@ -37,10 +63,20 @@ impl DeadLetters {
                 Err(_) => self.sender = None,
             }
         }
-        let Some(mut sender) = open(name, from).and_then(|queue| queue.sender().ok()) else { return false };
-        let sent = sender.try_send(message).is_ok();
-        self.sender = Some(sender);
-        sent
+        let began = Instant::now();
+        if !self.pause.is_over(began) {
+            return false;
+        }
+        let sent = open(name, from).and_then(|queue| queue.sender().ok()).map(|mut sender| {
+            let sent = sender.try_send(message);
+            self.sender = Some(sender);
+            sent
+        });
+        // One that is full is asked each time: that is quick, now that we have joined.
+        if !matches!(sent, Some(Ok(()) | Err(SendError::Full { .. }))) {
+            self.pause.begin(began, Instant::now());
+        }
+        matches!(sent, Some(Ok(())))
     }
 }
 
@@ -103,5 +139,23 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         self.free(Run { first: position, count: 1 });
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_ten_times_as_long_as_the_try_within_bounds() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        for (took, pause) in [(0, 1), (7, 70), (5000, 1000)] {
+            let mut paused = Pause::default();
+            assert!(paused.is_over(start));
+            let end = start + ms(took);
+            paused.begin(start, end);
+            assert!(!paused.is_over(end) && !paused.is_over(end + ms(pause) - Duration::from_nanos(1)), "{took}");
+            assert!(paused.is_over(end + ms(pause)), "{took}");
+        }
     }
 }

@@ -8,11 +8,11 @@ use super::stall::Stall;
 use super::watch::Watch;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
-use crate::participant::{Endpoint, SharedRing, any_alive, any_recovering, recover_in_the_way, sweep};
+use crate::participant::{Endpoint, SharedRing, Sweep, any_alive, recover_in_the_way, repair_all};
 use crate::ring::{self, InTheWay, Memory, Run};
 use crate::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
-use crate::wait::{Futex, LONG_SLEEP, Wait, notify, notify_all};
+use crate::wait::{Futex, LONG_SLEEP, SHORT_SLEEP, Wait, notify, notify_all};
 
 /// Looks in vain, without waiting, after which the clock is read to see whether it is time to look for the dead.
 const LOOKS_PER_SWEEP: u32 = 64;
@@ -29,6 +29,11 @@ pub struct Link {
     /// Ends waits while it is set.
     pub interrupt: Option<Arc<AtomicBool>>,
     swept: Instant,
+    /// The sweep found that others were joining or repairing.
+    under_way: bool,
+    /// What the words were before the last sweep that found all in order, made for one who sees the end: the retry epoch, and
+    /// the senders that have joined.
+    settled: Option<[u64; 2]>,
     /// Looks in vain without waiting, since the clock was read.
     vain: u32,
     mapped: Mapped,
@@ -63,7 +68,22 @@ impl Link {
         wake_all(&futex, ring.signals());
         let swept = Instant::now();
         let (interrupt, vain, chosen, watch) = (None, 0, 0, None);
-        let mut link = Self { endpoint, ring, wait, futex, interrupt, swept, vain, mapped, chosen, watch, stall };
+        let (under_way, settled) = (false, None);
+        let mut link = Self {
+            endpoint,
+            ring,
+            wait,
+            futex,
+            interrupt,
+            swept,
+            under_way,
+            settled,
+            vain,
+            mapped,
+            chosen,
+            watch,
+            stall,
+        };
         link.sweep();
         Ok(link)
     }
@@ -94,11 +114,6 @@ impl Link {
     /// The process that joined.
     pub fn fork_generation(&self) -> u64 {
         self.endpoint.fork_generation()
-    }
-
-    /// Whether a dead endpoint is just being repaired by somebody, so that what it held may still come back.
-    pub fn repair_under_way(&self) -> bool {
-        any_recovering(self.ring.segment())
     }
 
     /// Whether the queue is marked closed.
@@ -201,11 +216,26 @@ impl Link {
     pub fn sweep(&mut self) -> bool {
         self.swept = Instant::now();
         let Some(file) = self.endpoint.file() else { return false };
-        let found = sweep(&self.ring, file, self.endpoint.number());
-        if found {
+        let Sweep { repaired, under_way } = repair_all(&self.ring, file, self.endpoint.number());
+        self.under_way = under_way;
+        if repaired > 0 {
             self.wake_all();
         }
-        found
+        repaired > 0
+    }
+
+    /// Whether everything that the dead held has come back: repairs the dead, and finds out whether others do just now. What
+    /// was found stands for a moment, unless something has come back or a sender has joined since.
+    pub fn all_has_come_back(&mut self) -> bool {
+        let signals = self.ring.signals();
+        // Relaxed: only whether they have moved.
+        let now = [&signals.retry_epoch, &signals.senders_joined].map(|word| word.load(Ordering::Relaxed));
+        let still = self.settled.is_some_and(|settled| settled == now) && self.swept.elapsed() < SHORT_SLEEP;
+        if !still {
+            self.sweep();
+            self.settled = (!self.under_way).then_some(now);
+        }
+        !self.under_way
     }
 }
 

@@ -265,7 +265,11 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 Ok(()) | Err(Blocked::Wait(None)) => {}
             }
         }
-        if runs.is_empty() { ended.map_or(Ok(()), Err) } else { Ok(()) }
+        if !runs.is_empty() {
+            return Ok(());
+        }
+        let stalled = if repaired { None } else { self.stalled(in_the_way) };
+        ended.or(stalled).map_or(Ok(()), Err)
     }
 
     #[cold]

@@ -252,8 +252,12 @@ impl<T: ?Sized + Payload> Sender<T> {
             },
             Limit::Until(deadline) => self.claim_until(want, deadline),
         };
-        let refused = matches!(result, Err(SendError::Full { .. } | SendError::TimedOut));
-        if refused && !matches!(limit, Limit::NowAndAgain) {
+        let refused = match result {
+            Err(SendError::Full { .. }) => !matches!(limit, Limit::NowAndAgain),
+            Err(SendError::TimedOut | SendError::Stalled { .. }) => true,
+            _ => false,
+        };
+        if refused {
             count(&self.link.row().dropped, 1);
         }
         result.map(|run| self.account(run))
@@ -267,7 +271,8 @@ impl<T: ?Sized + Payload> Sender<T> {
             audit(&self.end, &self.link)?;
         }
         if !((look_around || in_the_way.is_some()) && self.link.repair(in_the_way)) {
-            return Err(full);
+            let stalled = self.link.stalled(in_the_way);
+            return Err(stalled.map_or(full, |Stalled { endpoint, pid }| SendError::Stalled { endpoint, pid }));
         }
         match self.end.claim(&self.link.ring, want) {
             Ok(run) => Ok(run),

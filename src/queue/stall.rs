@@ -11,7 +11,7 @@ use crate::payload::Payload;
 use crate::ring::InTheWay;
 
 /// Whom a wait is behind, and for how long.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Stall {
     limit: Option<Duration>,
     behind: Option<(InTheWay, Instant)>,
@@ -25,33 +25,43 @@ pub struct Stalled {
     pub pid: u32,
 }
 
-impl Link {
-    /// For one who waits and could not repair what is in the way, so that its owner lives: whether it has been behind that
-    /// for too long.
-    pub fn stalled(&mut self, in_the_way: Option<InTheWay>) -> Option<Stalled> {
-        let limit = self.stall.limit?;
-        let Some(other) = in_the_way.filter(|other| other.owner != self.number()) else {
-            self.stall.behind = None;
+impl Stall {
+    /// Notes who is in the way of endpoint `own` at this moment: the owner, if it has been that, with the same word, for too
+    /// long.
+    pub fn note(&mut self, own: u16, in_the_way: Option<InTheWay>) -> Option<u16> {
+        let limit = self.limit?;
+        let Some(other) = in_the_way.filter(|other| other.owner != own) else {
+            self.behind = None;
             return None;
         };
-        let since = match self.stall.behind {
+        let since = match self.behind {
             Some((seen, since)) if seen == other => since,
             _ => Instant::now(),
         };
-        self.stall.behind = Some((other, since));
-        if since.elapsed() < limit {
-            return None;
-        }
-        let row = self.ring.segment().row(usize::from(other.owner).checked_sub(1)?)?;
-        Some(Stalled { endpoint: other.owner, pid: visible_pid(row) })
+        self.behind = Some((other, since));
+        (since.elapsed() >= limit).then_some(other.owner)
+    }
+}
+
+impl Link {
+    /// For one who could not repair what is in the way, so that its owner lives: whether it has been behind that for too
+    /// long.
+    pub fn stalled(&mut self, in_the_way: Option<InTheWay>) -> Option<Stalled> {
+        let own = self.number();
+        let endpoint = self.stall.note(own, in_the_way)?;
+        let row = self.ring.segment().row(usize::from(endpoint).checked_sub(1)?)?;
+        Some(Stalled { endpoint, pid: visible_pid(row) })
     }
 }
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Ends a wait with [`RecvError::Stalled`](crate::RecvError::Stalled) when one live sender has kept the next message
     /// unfinished for longer than this. By default it waits on: a process that is stopped or slow is never robbed of
-    /// what it holds. A single sender shows nothing of what it is writing, so it is not reported. It ends the waits
-    /// of this receiver's own calls; those of [`wait_any`](crate::wait_any), of descriptors and of futures go on.
+    /// what it holds. A single sender shows nothing of what it is writing, so it is not reported.
+    ///
+    /// It holds for every kind of wait. [`wait_any`](crate::wait_any) and the [`descriptor`](Self::descriptor) say that a
+    /// try is worthwhile, and the try is `Stalled` then; so is any that has found the same message unfinished for longer
+    /// than this. With a descriptor or a future it may take twice as long.
     pub fn set_stall_limit(&mut self, limit: Option<Duration>) {
         self.link.stall.limit = limit;
     }
@@ -78,9 +88,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         } else {
             return None;
         };
-        self.link.sweep();
         // Another process may be about to put back what a dead receiver held.
-        if self.link.repair_under_way() { None } else { Some(ended) }
+        self.link.all_has_come_back().then_some(ended)
     }
 }
 
@@ -88,7 +97,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Ends a wait with [`SendError::Stalled`](crate::SendError::Stalled) when one live receiver has held the message in
     /// the slot that must come free next for longer than this. By default it waits on: a process that is stopped or
     /// slow is never robbed of what it holds. A single receiver does not mark what it holds, so it is not reported.
-    /// Waits elsewhere go on, as with [`Receiver::set_stall_limit`].
+    /// It holds for every kind of wait, and for tries, as [`Receiver::set_stall_limit`] says.
     pub fn set_stall_limit(&mut self, limit: Option<Duration>) {
         self.link.stall.limit = limit;
     }

@@ -60,7 +60,8 @@ impl<T: ?Sized + Payload> End for Receiver<T> {
 
     fn aim(&self) -> Aim {
         let holds = self.holds.get().cloned();
-        Aim { lookout: self.lookout(), role: Role::Receiver, until_senders_leave: self.until_senders_leave, holds }
+        let (until_senders_leave, stall) = (self.until_senders_leave, self.link.stall);
+        Aim { lookout: self.lookout(), role: Role::Receiver, until_senders_leave, holds, stall }
     }
 }
 
@@ -74,7 +75,8 @@ impl<T: ?Sized + Payload> End for Sender<T> {
     }
 
     fn aim(&self) -> Aim {
-        Aim { lookout: self.end.lookout(), role: Role::Sender, until_senders_leave: false, holds: None }
+        let (lookout, stall) = (self.end.lookout(), self.link.stall);
+        Aim { lookout, role: Role::Sender, until_senders_leave: false, holds: None, stall }
     }
 }
 
@@ -187,7 +189,11 @@ pub(super) fn look_around<E: End + ?Sized>(end: &mut E) -> Attempt<()> {
         View::Blocked(in_the_way) => in_the_way,
     };
     if !link.repair(in_the_way) {
-        return Attempt::Blocked { soon: in_the_way.is_some() };
+        return match link.stalled(in_the_way) {
+            // The try says so.
+            Some(_) => Attempt::Done(()),
+            None => Attempt::Blocked { soon: in_the_way.is_some() },
+        };
     }
     // Something dead has been cleared away just now.
     if aim.is_worthwhile(&link.ring) { Attempt::Done(()) } else { Attempt::Blocked { soon: true } }

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::aim::{Aim, View};
+use super::stall::Stall;
 use super::waitable::{End, look_around};
 use crate::error::DescriptorError;
 use crate::os::{eventfd::Bell, failed_io, fork, thread};
@@ -69,12 +70,12 @@ impl Watch {
 impl Shared {
     fn run(&self) {
         let event = self.aim().event(self.ring.signals());
-        let mut since = Instant::now();
+        let (mut since, mut stall) = (Instant::now(), Stall::default());
         let look = |phase| {
             if phase == Phase::Sleeping {
-                since = Instant::now();
+                (since, stall) = (Instant::now(), self.aim().stall);
             }
-            self.look(phase, &mut since)
+            self.look(phase, &mut since, &mut stall)
         };
         serve(&self.futex, &self.control, event, look, || self.bell.ring(), || self.pass_on(0));
     }
@@ -83,8 +84,8 @@ impl Shared {
         self.aim.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// `since`: when the dead were looked for, or the watch began.
-    fn look(&self, phase: Phase, since: &mut Instant) -> Attempt<()> {
+    /// `since`: when the dead were looked for, or the watch began. `stall`: who is in the way.
+    fn look(&self, phase: Phase, since: &mut Instant, stall: &mut Stall) -> Attempt<()> {
         let aim = self.aim();
         let in_the_way = match aim.look(&self.ring) {
             View::Ready | View::Faulty => {
@@ -98,7 +99,7 @@ impl Shared {
         let segment = self.ring.segment();
         let is_dead =
             |other: InTheWay| other.owner > 0 && liveness(segment, usize::from(other.owner) - 1) == Liveness::Dead;
-        if in_the_way.is_some_and(is_dead) {
+        if in_the_way.is_some_and(is_dead) || stall.note(self.own, in_the_way).is_some() {
             return Attempt::Done(());
         }
         if since.elapsed() >= LONG_SLEEP {

@@ -33,7 +33,7 @@ pub use ends::{ReceiveEnd, SendEnd};
 pub use lookout::{Lookout, Outlook};
 pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
-pub use recover::{recover, recover_word};
+pub use recover::{count_in, recover, recover_word};
 pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 

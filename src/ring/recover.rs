@@ -3,8 +3,8 @@
 //! The caller holds the proof that `owner` is dead, and the exclusive right to recover it. Every step is an exchange
 //! of a word that names the dead, so recovery can be cut off anywhere and started over.
 
-use super::Memory;
-use crate::layout::word::{State, Word};
+use super::{Memory, help, read_cursor};
+use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
 /// What a recovery has changed.
@@ -28,6 +28,25 @@ pub fn recover<M: Memory>(memory: &M, owner: u16) -> Recovered {
     // Release: epoch, pairs with scan.
     memory.retry_epoch().fetch_add(1, Ordering::Release);
     total
+}
+
+/// Moves tail over what has been claimed or committed behind it: one who died in between has not, and until somebody sends,
+/// nobody else would. For `size`, which counts up to tail.
+pub fn count_in<M: Memory>(memory: &M) {
+    for _ in 0..memory.capacity() {
+        let tail = read_cursor(memory.tail());
+        // Acquire: claim, pairs with release and abort and claim: whoever sees this tail sees the word that it vouches for.
+        let word = Word::from_bits(memory.word(tail).load(Ordering::Acquire));
+        let claimed = match (word.lap_order(memory.lap(tail)), word.state()) {
+            (_, None) | (LapOrder::Same, Some(State::Free)) => false,
+            (order, _) => matches!(order, LapOrder::Same | LapOrder::Newer),
+        };
+        match tail.checked_add(1) {
+            // The only sender stores the same or a higher one when it gets to it.
+            Some(next) if claimed => help(memory.tail(), tail, next),
+            _ => return,
+        }
+    }
 }
 
 /// Repairs the one slot that stands in the way, as it was seen in `word`, so that others go on before the whole is done.

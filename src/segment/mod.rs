@@ -80,10 +80,10 @@ impl Segment {
     /// Where the endpoint row with this index is, for as long as that lives; `None` past the end of the table.
     pub(crate) fn place_of_row(self: &Arc<Self>, index: usize) -> Option<RowPlace> {
         let row = NonNull::from(self.row(index)?);
-        Some(RowPlace { row, _segment: Arc::clone(self) })
+        Some(RowPlace { row, segment: Arc::clone(self) })
     }
 
-    /// The byte of the file that the endpoint with this row locks: the row's first.
+    /// The byte of the file that the endpoint with this row locks: the row's first. Who joins or repairs locks the next, too.
     #[inline]
     pub(crate) fn row_lock_offset(&self, index: usize) -> u64 {
         TABLE_OFFSET + (index * size_of::<Row>()) as u64
@@ -137,7 +137,7 @@ impl Segment {
 /// One row of the table, as the hot path sees it. Keeps the segment mapped.
 pub(crate) struct RowPlace {
     row: NonNull<Row>,
-    _segment: Arc<Segment>,
+    segment: Arc<Segment>,
 }
 
 // SAFETY: a row consists of atomics, and the segment that it lies in is `Send` and `Sync` and kept by the `Arc`.
@@ -150,6 +150,11 @@ impl RowPlace {
     pub(crate) fn row(&self) -> &Row {
         // SAFETY: it was a reference into the segment, which we keep.
         unsafe { self.row.as_ref() }
+    }
+
+    /// The segment that it lies in.
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
     }
 }
 

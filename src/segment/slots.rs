@@ -55,6 +55,12 @@ impl Slots {
         unsafe { self.control.as_ref() }
     }
 
+    /// The segment that they lie in.
+    #[inline]
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
     #[inline]
     fn slot(&self, index: u64) -> *mut u8 {
         let offset = (index & self.mask) as usize * self.stride;

@@ -1,6 +1,7 @@
 //! Processes that are killed or stopped while they hold something.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use ringpost::{Ends, JoinError, Liveness, Options, Queue, Role, WhenFull};
@@ -44,6 +45,25 @@ pub fn idle(role: &[String]) {
         _ => (None, queue.receiver().ok()),
     };
     say("joined");
+    sleep_forever();
+}
+
+/// One who repairs, as far as an instruction before it marks the row: name, row. It is written to docs/FORMAT.md.
+pub fn half_repair(role: &[String]) {
+    let path = format!("/dev/shm/ringpost.q.{}", role[0]);
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).expect("the queue's file");
+    let row: libc::off_t = role[1].parse().expect("a number");
+    let both = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 8192 + 128 * row,
+        l_len: 2,
+        l_pid: 0,
+    };
+    // SAFETY: a plain system call; the lock is described by a whole `flock`, which outlives it.
+    let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const both) };
+    assert_eq!(locked, 0, "{}", std::io::Error::last_os_error());
+    say("locked");
     sleep_forever();
 }
 
@@ -135,6 +155,31 @@ fn what_a_killed_receiver_held_comes_before_the_end() {
         assert_eq!(batch.map(|batch| batch.iter().map(number).collect::<Vec<_>>()), Ok(vec![0, 1, 2, 3, 4]));
         assert_eq!(rx.try_pull(1).unwrap_err(), ringpost::RecvError::Closed);
     }
+}
+
+/// Nor may it come while somebody repairs, or is killed at that.
+#[test]
+fn the_end_waits_for_one_who_repairs() {
+    let (queue, name) = named("repair", options(ALL_ENDS[3]));
+    let mut tx = queue.sender().unwrap();
+    send_numbers(&mut tx, 0..5);
+    let mut rx = queue.receiver().unwrap();
+    let mut child = Process::start(&format!("hold {} 5", &*name));
+    child.expect("0 1 2 3 4");
+    queue.close();
+    let pid = child.pid();
+    let number = queue.stat().endpoints.iter().find(|end| end.pid == Some(pid)).unwrap().number;
+    child.kill();
+    let mut repairer = Process::start(&format!("half-repair {} {}", &*name, number - 1));
+    repairer.expect("locked");
+    assert_eq!(rx.try_recv().map(|message| message.is_none()), Ok(true));
+    assert_eq!(rx.recv_timeout(Duration::from_millis(60)).map(|message| message.is_none()), Ok(true));
+    assert_eq!(ringpost::wait_any(&mut [&mut rx], Duration::from_millis(60)), None);
+    assert!(!rx.arm().unwrap(), "there is nothing to try for");
+    repairer.kill();
+    assert_eq!(drain(&mut rx), [0, 1, 2, 3, 4]);
+    assert_eq!(rx.try_recv().unwrap_err(), ringpost::RecvError::Closed);
+    assert_eq!(ringpost::wait_any(&mut [&mut rx], Duration::ZERO), Some(0));
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn child() {
             "receive" => flow::receive(&role[1..]),
             "hold" => deaths::hold(&role[1..]),
             "loan" => deaths::loan(&role[1..]),
+            "half-repair" => deaths::half_repair(&role[1..]),
             "churn" => deaths::churn(&role[1..]),
             "victim" => dead_letters::victim(&role[1..]),
             "stop" => stalls::stop(&role[1..]),

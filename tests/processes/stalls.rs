@@ -1,8 +1,10 @@
 //! Processes that are stopped while others wait for what they hold.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use ringpost::{Ends, Queue, RecvError, SendError};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ringpost::{Ends, Queue, RecvError, SendError, Waitable, wait_any};
 
 use crate::common::{LONG, named, number, options, send_numbers};
 use crate::run::{Process, say};
@@ -77,5 +79,44 @@ fn a_sender_learns_which_receiver_it_waits_for() {
         child.expect("done");
         tx.send_timeout(&[0; 8], LONG).unwrap();
         assert_eq!(queue.stat().totals.redelivered, 0, "it was not robbed");
+    }
+}
+
+/// Waits until a try is worthwhile, by `wait_any` or by the descriptor.
+fn wait<'a, E: Waitable>(end: &'a mut E, armed: impl FnOnce(&'a mut E) -> Option<BorrowedFd<'a>>, way: usize) {
+    if way == 0 {
+        assert_eq!(wait_any(&mut [end], LONG), Some(0));
+    } else if let Some(descriptor) = armed(end) {
+        let limit = PollTimeout::try_from(LONG).unwrap();
+        assert_eq!(poll(&mut [PollFd::new(descriptor, PollFlags::POLLIN)], limit), Ok(1));
+    }
+}
+
+#[test]
+fn those_who_wait_in_another_way_learn_it_from_a_try() {
+    for way in [0, 1] {
+        let (queue, name) = named("stalled", options((Ends::Multi, Ends::Multi)));
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.set_stall_limit(Some(LIMIT));
+        rx.set_stall_limit(Some(LIMIT));
+        let mut sender = Process::start(&format!("stop {} sender", &*name));
+        sender.expect("stopping");
+        let stalled = (0..100).find_map(|_| {
+            wait(&mut rx, |rx| (!rx.arm().unwrap()).then(|| rx.descriptor().unwrap()), way);
+            rx.try_recv().map(|message| assert!(message.is_none())).err()
+        });
+        assert!(matches!(stalled, Some(RecvError::Stalled { pid, .. }) if pid == sender.pid()), "{stalled:?}");
+        sender.signal(libc::SIGCONT);
+        sender.expect("done");
+        let mut receiver = Process::start(&format!("stop {} receiver", &*name));
+        receiver.expect("stopping");
+        while tx.try_send(&[0; 8]).is_ok() {}
+        let stalled = (0..100).find_map(|_| {
+            wait(&mut tx, |tx| (!tx.arm().unwrap()).then(|| tx.descriptor().unwrap()), way);
+            tx.try_send(&[0; 8]).err().filter(|error| !matches!(error, SendError::Full { .. }))
+        });
+        assert!(matches!(stalled, Some(SendError::Stalled { pid, .. }) if pid == receiver.pid()), "{stalled:?}");
+        receiver.signal(libc::SIGCONT);
+        receiver.expect("done");
     }
 }

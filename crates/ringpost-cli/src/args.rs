@@ -298,7 +298,7 @@ pub struct Ls {
 #[command(
     after_help = "With --stale: queues that nobody has open go if they are empty and nobody has joined them for a minute, or
 if they are ephemeral; and temporary files go whose maker is dead. Queues with messages stay, and so does what is damaged
-or not ours. What was done is told, and why.
+or not ours. What was done is told, and why. A name that nothing has is an error.
 
 Examples:
   ringpost rm jobs results

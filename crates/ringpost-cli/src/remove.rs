@@ -1,6 +1,6 @@
 //! `ringpost rm`.
 
-use ringpost::{StaleRules, Swept};
+use ringpost::{RemoveError, StaleRules, Swept};
 use serde_json::{Value, json};
 
 use crate::args::{Rm, accept};
@@ -31,6 +31,13 @@ fn stale(args: &Rm) -> Result<(), Failure> {
         rules = rules.dry_run();
     }
     let all = ringpost::remove_stale(&rules).map_err(ringpost::OpenError::Os)?;
+    report(&all, args)?;
+    // What has gone meanwhile is not there, either.
+    let missing = args.names.iter().find(|name| all.iter().all(|swept| swept.name != **name));
+    missing.map_or(Ok(()), |name| Err(RemoveError::NotFound { name: name.clone() }.into()))
+}
+
+fn report(all: &[Swept], args: &Rm) -> Result<(), Failure> {
     if args.json {
         return print_json(&all.iter().map(|swept| entry(swept, args.dry_run)).collect());
     }

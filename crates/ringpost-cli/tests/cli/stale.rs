@@ -52,6 +52,21 @@ fn ls_tells_who_uses_a_queue() {
 }
 
 #[test]
+fn a_name_that_nothing_has_is_an_error() {
+    let name = create("there", SHAPE);
+    for more in [&[][..], &["--json"], &["--dry-run"]] {
+        let missing = format!("{}.missing", &*name);
+        let done = run(["rm", "--stale", &*name, &*missing].iter().chain(more));
+        assert_eq!(done.code(), Some(3), "{done:?}");
+        assert!(
+            done.err.contains(&missing) && done.text().contains("left"),
+            "what is there is told all the same: {done:?}"
+        );
+    }
+    assert!(name.path().exists());
+}
+
+#[test]
 fn only_empty_queues_that_nobody_uses_go() {
     let name = create("rm", SHAPE);
     assert_eq!(sweep(&name, &[]).0, "left", "it was made a moment ago");
@@ -73,7 +88,7 @@ fn only_empty_queues_that_nobody_uses_go() {
         "{done:?}"
     );
     assert!(!name.path().exists());
-    assert_eq!(ok(["rm", "--stale", &*name]).text(), "", "there is none any more");
+    run(["rm", "--stale", &*name]).failed(3, &["there is none"]);
 }
 
 #[test]
