@@ -33,7 +33,7 @@ const UNTIL: &str = "src/wait/until.rs";
 const ANY: &str = "src/wait/any.rs";
 const SERVE: &str = "src/wait/serve.rs";
 
-const fn kill(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutant {
+pub(super) const fn kill(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutant {
     Mutant { name, file, from, to, survives: None }
 }
 

@@ -8,6 +8,7 @@
 //! `LOOM_MAX_PREEMPTIONS` is the preemption bound, 2 unless set. A mutant that survives is an error, unless the list says
 //! why that is right.
 
+mod held;
 mod list;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
-use list::{MUTANTS, Mutant};
+use list::Mutant;
 
 /// A model that takes longer than this has been made to run for ever.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -23,6 +24,10 @@ const LIMIT: Duration = Duration::from_secs(900);
 enum Verdict {
     Killed(&'static str),
     Survived,
+}
+
+fn mutants() -> impl Iterator<Item = &'static Mutant> {
+    list::MUTANTS.iter().chain(held::MUTANTS)
 }
 
 fn main() -> ExitCode {
@@ -48,14 +53,14 @@ fn run(wanted: &[String]) -> io::Result<usize> {
     let is_wanted = |mutant: &Mutant| wanted.is_empty() || wanted.iter().any(|part| mutant.name.contains(part));
     check_all(&root)?;
     if wanted.iter().any(|part| part == "--check") {
-        println!("{} mutants, each with one place in the sources", MUTANTS.len());
+        println!("{} mutants, each with one place in the sources", mutants().count());
         return Ok(0);
     }
     lay_out(&root, &copy)?;
     if let Verdict::Killed(how) = try_models(&copy)? {
         return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
     }
-    for mutant in MUTANTS.iter().filter(|mutant| is_wanted(mutant)) {
+    for mutant in mutants().filter(|mutant| is_wanted(mutant)) {
         let started = Instant::now();
         let original = mutate(&copy, mutant)?;
         let verdict = try_models(&copy)?;
@@ -83,8 +88,7 @@ fn run(wanted: &[String]) -> io::Result<usize> {
 
 /// Whether every mutant still finds the one place that it changes.
 fn check_all(root: &Path) -> io::Result<()> {
-    let stale: Vec<String> =
-        MUTANTS.iter().filter_map(|mutant| source(root, mutant).err()).map(|e| e.to_string()).collect();
+    let stale: Vec<String> = mutants().filter_map(|mutant| source(root, mutant).err()).map(|e| e.to_string()).collect();
     if stale.is_empty() { Ok(()) } else { Err(io::Error::other(stale.join("\n"))) }
 }
 
