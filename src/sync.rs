@@ -1,6 +1,6 @@
-//! The one place that knows which atomics are in use: the machine's, or loom's models of them.
+//! The one place that knows which atomics and locks are in use: the machine's, or loom's models of them.
 //!
-//! Everything above imports its atomics from here. No `SeqCst` accesses are used anywhere (loom treats
+//! Everything above imports its atomics from here, and the locks that a model looks at. No `SeqCst` accesses are used anywhere (loom treats
 //! them as `AcqRel`); total order comes from [`fence`] alone.
 
 #[cfg(not(loom))]
@@ -8,11 +8,14 @@ pub use core::{
     hint::spin_loop,
     sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence},
 };
+#[cfg(not(loom))]
+pub use std::sync::{Mutex, MutexGuard};
 
 #[cfg(loom)]
 pub use loom::{
     hint::spin_loop,
     sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    sync::{Mutex, MutexGuard},
 };
 
 /// In a model every step stays where it is written.

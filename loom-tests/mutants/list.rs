@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::{rows, waiting};
+use super::{held, rows, waiting};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -38,7 +38,7 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(rows::MUTANTS).chain(waiting::MUTANTS)
+    MUTANTS.iter().chain(held::MUTANTS).chain(rows::MUTANTS).chain(waiting::MUTANTS)
 }
 
 /// Every ordering that is not Relaxed, and the steps of the ring.

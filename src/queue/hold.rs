@@ -1,14 +1,12 @@
 //! Messages that are kept beyond the call that took them, and settled from any thread.
 //!
-//! Many receivers free a slot by one store into a word that is theirs, so a held message is settled at once, under the
-//! lock of [`Shared`]. The only receiver keeps `head` for itself: there, what is settled is noted, and the receiver
-//! does it at its next look. When the receiver is gone before its messages, it lives on in [`Shared`] and the last of
-//! them lets it go; so the endpoint stays joined until then.
+//! What they and their receiver tell each other, and why nothing of it is delivered twice, is in `ring/holds.rs`. When the
+//! receiver is gone before its messages, it lives on in [`Shared`]; so the endpoint stays joined until the last of them is
+//! settled.
 
 use core::marker::PhantomData;
 use core::ops::Deref;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::Receiver;
 use super::batch::{Batch, Message};
@@ -16,7 +14,7 @@ use super::link::count;
 use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
-use crate::ring::{Blocked, Lookout, MultiReceiver, ReceiveEnd, Run};
+use crate::ring::{Blocked, Holds, Lookout, MultiReceiver, Next, ReceiveEnd, Run, Settled};
 use crate::wait::{Futex, notify};
 
 /// A message that its receiver's program keeps for as long as it likes, on any thread: it dereferences to its bytes or its
@@ -45,28 +43,7 @@ pub struct Shared {
     /// The number of one of many receivers; the only one settles for itself.
     multi: Option<u16>,
     generation: u64,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Held messages that have not been settled.
-    outstanding: u64,
-    /// Settled ones, which the receiver has still to note.
-    settled: Vec<Settled>,
-    /// Positions that came back to the only receiver while it held others.
-    again: BTreeSet<u64>,
-    /// The receiver, if its user has dropped it.
-    parted: Option<Box<Receiver>>,
-    /// Nothing that is held belongs to anybody here any more.
-    abandoned: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Settled {
-    position: u64,
-    /// Its length if it is released, `None` if it goes back.
-    released: Option<u64>,
+    list: Holds<Box<Receiver>>,
 }
 
 impl<T: ?Sized + Payload> Message<'_, T> {
@@ -90,7 +67,7 @@ impl<T: ?Sized + Payload> Message<'_, T> {
         let shared = Arc::clone(receiver.holds.get_or_init(|| Arc::new(Shared::of(receiver))));
         // In a forked child it is the parent's, and another thread of that may have had the lock.
         if receiver.link.is_here() {
-            shared.lock().outstanding += 1;
+            shared.list.hold();
         }
         Held { deliveries: receiver.deliveries(position), shared, position, back: false, message: PhantomData }
     }
@@ -152,23 +129,14 @@ impl Shared {
             futex: receiver.link.futex,
             multi,
             generation: receiver.link.fork_generation(),
-            state: Mutex::default(),
+            list: Holds::default(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under it half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something that was settled waits for the receiver's next take. The settler moves the receivers' event.
     pub(super) fn wait_for_receiver(&self) -> bool {
-        if self.multi.is_some() {
-            // Settled at once.
-            return false;
-        }
-        let state = self.lock();
-        !state.settled.is_empty() || !state.again.is_empty()
+        // One of many settles at once.
+        self.multi.is_none() && self.list.is_unsettled()
     }
 
     /// A held message is not held any more.
@@ -177,27 +145,17 @@ impl Shared {
         if self.generation != fork::generation() {
             return;
         }
-        let mut state = self.lock();
-        if state.abandoned {
-            return;
-        }
-        state.outstanding -= 1;
-        let run = Run { first: position, count: 1 };
-        let len = self.ring.len(position) as u64;
-        let settled = Settled { position, released: (!back).then_some(len) };
-        if let Some(receiver) = state.parted.take() {
-            receiver.settle_for(settled);
-            if state.outstanding > 0 {
-                state.parted = Some(receiver);
+        let noted_later = self.list.settle(|parted| {
+            let len = self.ring.len(position) as u64;
+            let settled = Settled { position, released: (!back).then_some(len) };
+            match (parted, self.multi) {
+                (Some(receiver), _) => receiver.settle_for(settled),
+                (None, Some(number)) => self.settle_word(number, Run { first: position, count: 1 }, back),
+                (None, None) => {}
             }
-            return;
-        }
-        if let Some(number) = self.multi {
-            self.settle_word(number, run, back);
-        }
-        state.settled.push(settled);
-        drop(state);
-        if self.multi.is_none() {
+            settled
+        });
+        if noted_later && self.multi.is_none() {
             notify(&self.futex, &self.ring.signals().not_empty.word, 1);
         }
     }
@@ -225,21 +183,11 @@ impl Receiver {
 
     /// Its user has dropped it: lives on until the last held message is gone.
     pub(super) fn part(self, shared: &Shared) {
-        loop {
-            let mut state = shared.lock();
-            let settled = core::mem::take(&mut state.settled);
-            if settled.is_empty() {
-                if !core::mem::take(&mut state.again).is_empty() {
-                    self.again_from_head();
-                }
-                if state.outstanding > 0 && !state.abandoned {
-                    state.parted = Some(Box::new(self));
-                }
-                return;
-            }
-            drop(state);
-            self.note(&settled);
-        }
+        shared.list.part(
+            Box::new(self),
+            |receiver, settled| receiver.note(settled),
+            |receiver| receiver.end.borrow_mut().again_from_head(),
+        );
     }
 }
 
@@ -257,14 +205,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if !self.link.is_here() {
             return;
         }
-        let settled = {
-            let mut state = shared.lock();
-            state.abandoned = true;
-            if !core::mem::take(&mut state.again).is_empty() {
-                self.again_from_head();
-            }
-            core::mem::take(&mut state.settled)
-        };
+        let settled = shared.list.abandon();
+        self.forget_again(&shared);
         self.note(&settled);
     }
 
@@ -273,31 +215,21 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[cold]
     pub(super) fn take_beside_held(&mut self, want: u64) -> Result<Run, Blocked> {
         let Some(shared) = self.holds.get().map(Arc::clone) else { return Err(Blocked::Wait(None)) };
-        let (again, outstanding) = loop {
-            let mut state = shared.lock();
-            let settled = core::mem::take(&mut state.settled);
-            if settled.is_empty() {
-                // Under the same lock: one that is settled from now on counts as held still, and is not delivered again.
-                break (state.again.pop_first(), state.outstanding);
+        let beside_held = loop {
+            match shared.list.next() {
+                Next::Note(settled) => self.note(&settled),
+                Next::Again(position) => {
+                    if self.deliveries(position) > 1 {
+                        count(&self.link.row().redelivered, 1);
+                        self.suspect = self.dead_letters.is_some();
+                    }
+                    return Ok(Run { first: position, count: 1 });
+                }
+                Next::Take { beside_held } => break beside_held,
             }
-            drop(state);
-            self.note(&settled);
         };
-        if let Some(position) = again {
-            if self.deliveries(position) > 1 {
-                count(&self.link.row().redelivered, 1);
-                self.suspect = self.dead_letters.is_some();
-            }
-            return Ok(Run { first: position, count: 1 });
-        }
         let end = self.end.get_mut();
-        // A rewind would deliver what is held.
-        let put_off = outstanding > 0 && end.put_off_rewind();
-        let taken = end.take(&self.link.ring, want);
-        if put_off {
-            self.again_from_head();
-        }
-        taken
+        if beside_held { end.take_beside_held(&self.link.ring, want) } else { end.take(&self.link.ring, want) }
     }
 
     /// Keeps what comes back to the only receiver for its next take: starting again from head would deliver what is held,
@@ -308,15 +240,15 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if seen {
             self.end.borrow_mut().note_seen(&self.link.ring, run);
         }
-        shared.lock().again.extend(run.positions());
+        shared.list.keep_for_again(run);
         true
     }
 
     /// Nothing is held any more, so what is kept to come again is found from head, as always.
     #[cold]
     pub(super) fn forget_again(&self, shared: &Shared) {
-        if !core::mem::take(&mut shared.lock().again).is_empty() {
-            self.again_from_head();
+        if shared.list.forget_again() {
+            self.end.borrow_mut().again_from_head();
         }
     }
 
@@ -326,15 +258,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let Some(shared) = self.holds.get().filter(|shared| shared.multi.is_none() && self.link.is_here()) else {
             return end.lookout();
         };
-        let state = shared.lock();
-        if !state.settled.is_empty() || !state.again.is_empty() {
-            return Lookout::Unsettled;
-        }
-        if state.outstanding > 0 { end.lookout_ahead() } else { end.lookout() }
-    }
-
-    fn again_from_head(&self) {
-        self.end.borrow_mut().give_back(&self.link.ring, Run { first: 0, count: 0 }, false);
+        shared.list.lookout(&end)
     }
 
     /// The receiver's part of settling.

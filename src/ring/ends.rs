@@ -149,11 +149,23 @@ impl ReceiveEnd {
         }
     }
 
-    /// The only receiver does not start again from head, for now. Returns whether it was about to.
-    pub fn put_off_rewind(&mut self) -> bool {
-        match self {
+    /// Takes while messages are held beyond their calls: the only receiver puts off what would deliver those, too.
+    pub fn take_beside_held<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        let put_off = match self {
             Self::Single(end) => end.put_off_rewind(),
             Self::Multi(_) => false,
+        };
+        let taken = self.take(memory, want);
+        if put_off {
+            self.again_from_head();
+        }
+        taken
+    }
+
+    /// The only receiver starts again from head, once nothing is held.
+    pub fn again_from_head(&mut self) {
+        if let Self::Single(end) = self {
+            end.rewind = true;
         }
     }
 

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod ends;
+mod holds;
 mod lookout;
 mod multi_receiver;
 mod multi_sender;
@@ -30,6 +31,7 @@ mod single_receiver;
 mod single_sender;
 
 pub use ends::{ReceiveEnd, SendEnd};
+pub use holds::{Holds, Next, Settled};
 pub use lookout::{Lookout, Outlook};
 pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;

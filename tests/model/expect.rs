@@ -3,12 +3,16 @@
 //! A ring is full when the slot that comes next is still in use, however few the messages in it. So the model keeps each
 //! message's position. A slot with nothing to read in it (an aborted loan, a message released before an older one)
 //! comes free at latest when a receiver has passed it; until then the model accepts either.
+//!
+//! What comes back to a single receiver while others are kept beyond their call is on a list of its own, which the next take
+//! looks at first; what came back before any was kept has to wait until none is. When the receiver goes with messages kept, all
+//! of that counts as delivered once more, since shared memory does not tell it from what is kept.
 
 use std::ops::RangeInclusive;
 
 use ringpost::{Ends, RecvError, SendError, WhenFull};
 
-use crate::operation::Kind;
+use crate::operation::{Fate, Kind};
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -16,6 +20,18 @@ struct Entry {
     number: u64,
     /// How often it has been delivered and seen.
     delivered: u32,
+    back: Back,
+}
+
+/// How a message waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Back {
+    /// In the ring, for whoever takes next.
+    InRing,
+    /// On the only receiver's list, to come again first.
+    Listed,
+    /// Until the only receiver keeps nothing and starts again from head.
+    PutOff,
 }
 
 /// What the queue should be.
@@ -27,6 +43,10 @@ pub struct Model {
     /// Ascending positions: what came back is before anything newer.
     waiting: Vec<Entry>,
     held: Vec<Entry>,
+    /// Held beyond their call, and by which receiver.
+    kept: Vec<(u64, Entry)>,
+    /// The only receiver has kept something once, and so has a list.
+    has_list: bool,
     /// Positions with nothing to read that may not be free yet.
     empty: Vec<u64>,
     pub closed: bool,
@@ -43,6 +63,8 @@ impl Model {
             tail: 0,
             waiting: Vec::new(),
             held: Vec::new(),
+            kept: Vec::new(),
+            has_list: false,
             empty: Vec::new(),
             closed: false,
             sent: 0,
@@ -65,7 +87,8 @@ impl Model {
     }
 
     fn must_be_full(&self) -> bool {
-        let held = self.in_the_way(self.held.iter().map(|entry| entry.position));
+        let kept = self.kept.iter().map(|(_, entry)| entry);
+        let held = self.in_the_way(self.held.iter().chain(kept).map(|entry| entry.position));
         held || (!self.overwrites() && self.in_the_way(self.waiting.iter().map(|entry| entry.position)))
     }
 
@@ -80,7 +103,8 @@ impl Model {
 
     /// What `size` may say.
     pub fn sizes(&self) -> RangeInclusive<usize> {
-        self.waiting.len()..=(self.waiting.len() + self.empty.len()).min(self.capacity as usize)
+        let in_ring = self.waiting.iter().filter(|entry| entry.back == Back::InRing).count();
+        in_ring..=(self.waiting.len() + self.empty.len()).min(self.capacity as usize)
     }
 
     /// `number` was sent, or refused.
@@ -100,7 +124,7 @@ impl Model {
             Ok(()) => {
                 assert!(!self.closed && !self.must_be_full(), "it is full or closed");
                 self.claim();
-                self.waiting.push(Entry { position: self.tail - 1, number, delivered: 0 });
+                self.waiting.push(Entry { position: self.tail - 1, number, delivered: 0, back: Back::InRing });
                 self.sent += 1;
             }
         }
@@ -128,10 +152,18 @@ impl Model {
     /// A receiver takes up to `size`: those, with how often each will then have been delivered.
     pub fn take(&mut self, size: usize) -> Vec<(u64, u32)> {
         let size = size.min(self.capacity as usize);
-        let count = size.min(self.waiting.len());
         assert!(self.held.is_empty());
-        self.held = self.waiting.drain(..count).collect();
-        if count < size && (self.held.is_empty() || !self.free_by_head()) {
+        if size > 0 {
+            self.start_again();
+        }
+        let ready = |entry: &Entry| entry.back != Back::PutOff;
+        while self.held.len() < size
+            && let Some(index) = self.waiting.iter().position(ready)
+        {
+            self.held.push(Entry { back: Back::InRing, ..self.waiting.remove(index) });
+        }
+        let passes = if self.free_by_head() { self.held.is_empty() && self.kept.is_empty() } else { true };
+        if self.held.len() < size && passes {
             // It has looked at every slot, so the empty ones are passed.
             self.empty.clear();
         }
@@ -141,8 +173,27 @@ impl Model {
     /// A receiver got an error when it asked for `size`.
     pub fn refused(&mut self, size: usize, error: &RecvError) {
         assert_eq!(*error, RecvError::Closed);
-        assert!(self.closed && self.waiting.is_empty() && size > 0);
-        self.empty.clear();
+        self.start_again();
+        assert!(self.closed && self.waiting.iter().all(|entry| entry.back == Back::PutOff) && size > 0);
+        if self.kept.is_empty() {
+            self.empty.clear();
+        }
+    }
+
+    /// The only receiver starts again from head if it holds nothing at all.
+    fn start_again(&mut self) {
+        if self.held.is_empty() && self.kept.is_empty() {
+            self.waiting.iter_mut().for_each(|entry| entry.back = Back::InRing);
+        }
+    }
+
+    fn comes_back(&mut self, mut entry: Entry, seen: bool) {
+        entry.delivered += u32::from(seen);
+        if self.free_by_head() {
+            entry.back = if self.has_list { Back::Listed } else { Back::PutOff };
+        }
+        self.waiting.push(entry);
+        self.waiting.sort_by_key(|entry| entry.position);
     }
 
     /// The first messages held are these.
@@ -158,28 +209,73 @@ impl Model {
 
     /// The first `count` of those held are released, or all if there are fewer.
     pub fn release_first(&mut self, count: usize) {
-        self.held.drain(..count.min(self.held.len()));
+        if count.min(self.held.len()) == 0 {
+            return;
+        }
+        let released = self.held.drain(..count.min(self.held.len())).map(|entry| entry.position);
+        if self.kept.is_empty() {
+            drop(released);
+        } else {
+            // Head may still be in front of one that is kept.
+            self.empty.extend(released);
+        }
+        self.start_again();
     }
 
     /// All that are held go back, the first `seen` of them marked.
     pub fn give_back_all(&mut self, seen: usize) {
-        for (index, mut entry) in std::mem::take(&mut self.held).into_iter().enumerate() {
-            entry.delivered += u32::from(index < seen);
-            self.waiting.push(entry);
+        if self.held.is_empty() {
+            return;
         }
-        self.waiting.sort_by_key(|entry| entry.position);
+        for (index, entry) in std::mem::take(&mut self.held).into_iter().enumerate() {
+            self.comes_back(entry, index < seen);
+        }
+        self.start_again();
     }
 
-    /// One message that is held is released, or given back after it was seen.
-    pub fn deal_with_one(&mut self, number: u64, release: bool) {
+    /// One message that is held is released, given back after it was seen, or kept by `receiver`.
+    pub fn deal_with_one(&mut self, number: u64, fate: Fate, receiver: u64) {
         let index = self.held.iter().position(|entry| entry.number == number).expect("it is held");
-        let mut entry = self.held.remove(index);
-        if !release {
-            entry.delivered += 1;
-            self.waiting.push(entry);
-            self.waiting.sort_by_key(|entry| entry.position);
+        let entry = self.held.remove(index);
+        match fate {
+            Fate::Release if self.free_by_head() => self.empty.push(entry.position),
+            Fate::Release => {}
+            Fate::GiveBack => self.comes_back(entry, true),
+            Fate::Keep => {
+                self.kept.push((receiver, entry));
+                self.has_list = true;
+            }
+        }
+        self.start_again();
+    }
+
+    /// A message that was kept is released, or put back. The only receiver notices at its next call.
+    pub fn settle(&mut self, number: u64, back: bool) {
+        let index = self.kept.iter().position(|(_, entry)| entry.number == number).expect("it is kept");
+        let (_, entry) = self.kept.remove(index);
+        if back {
+            self.comes_back(entry, true);
         } else if self.free_by_head() {
             self.empty.push(entry.position);
         }
+    }
+
+    /// A receiver has gone, with all that it kept settled where it is the only one.
+    pub fn left(&mut self) {
+        self.start_again();
+        self.has_list = false;
+    }
+
+    /// A receiver has given up what it kept.
+    pub fn abandoned(&mut self, receiver: u64) {
+        let (given_up, kept) = self.kept.drain(..).partition(|(owner, _)| *owner == receiver);
+        self.kept = kept;
+        let given_up: Vec<(u64, Entry)> = given_up;
+        if !given_up.is_empty() {
+            let as_kept = self.waiting.iter_mut().filter(|entry| entry.back != Back::InRing);
+            as_kept.for_each(|entry| entry.delivered += 1);
+        }
+        given_up.into_iter().for_each(|(_, entry)| self.comes_back(entry, true));
+        self.left();
     }
 }

@@ -9,17 +9,22 @@ mod operation;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, RecvError, Sender, WhenFull};
+use ringpost::{Batch, Ends, Held, JoinError, Message, Options, Queue, Receiver, RecvError, Sender, WhenFull};
 
 use common::{UniqueName, number};
 use expect::Model;
-use operation::{Hold, Kind, Operation};
+use operation::{Fate, Hold, Kind, Operation};
 
 /// A queue with its ends and the model that it is compared with.
 struct Run {
     queue: Queue,
     tx: Vec<Option<Sender>>,
     rx: Vec<Option<Receiver>>,
+    /// The receivers so far: each gets the next number.
+    joined: u64,
+    numbers: Vec<u64>,
+    /// Messages kept beyond their call, and which receiver keeps them.
+    kept: Vec<(u64, Held)>,
     model: Model,
     next: u64,
 }
@@ -34,9 +39,10 @@ impl Run {
         };
         let count = |ends| if ends == Ends::Single { 1 } else { 2 };
         let tx = (0..count(kind.senders)).map(|_| Some(queue.sender().unwrap())).collect();
-        let rx = (0..count(kind.receivers)).map(|_| Some(queue.receiver().unwrap())).collect();
+        let rx: Vec<_> = (0..count(kind.receivers)).map(|_| Some(queue.receiver().unwrap())).collect();
+        let (joined, numbers) = (rx.len() as u64, (0..rx.len() as u64).collect());
         let model = Model::new(kind, queue.capacity());
-        Self { queue, tx, rx, model, next: 0 }
+        Self { queue, tx, rx, joined, numbers, kept: Vec::new(), model, next: 0 }
     }
 
     fn sender(&mut self, which: usize) -> &mut Sender {
@@ -52,7 +58,12 @@ impl Run {
             Operation::SendBatch(who, count) => self.send_batch(who, count),
             Operation::Loan(who, commit) => self.loan(who, commit),
             Operation::Pull(who, size, ref held, sends) => self.pull(who, size, held, sends),
+            Operation::Settle(which, back, elsewhere) if !self.kept.is_empty() => {
+                self.settle(which % self.kept.len(), back, elsewhere);
+            }
+            Operation::Settle(..) => {}
             Operation::Rejoin(who) => self.rejoin(who),
+            Operation::Abandon(who) => self.abandon(who),
             Operation::Close => {
                 self.queue.close();
                 self.model.closed = true;
@@ -120,13 +131,13 @@ impl Run {
                 for _ in 0..sends {
                     self.send(who, Sender::try_send);
                 }
-                self.deal_with(batch, held);
+                self.deal_with(batch, held, self.numbers[index]);
             }
         }
         self.rx[index] = Some(rx);
     }
 
-    fn deal_with(&mut self, mut batch: Batch<'_>, held: &Hold) {
+    fn deal_with(&mut self, mut batch: Batch<'_>, held: &Hold, receiver: u64) {
         match *held {
             Hold::Release => batch.release(),
             Hold::ReleaseFirst(count) => {
@@ -153,28 +164,53 @@ impl Run {
                 batch.nack();
                 return self.model.give_back_all(count);
             }
-            Hold::Each(ref release) => {
+            Hold::KeepAll => {
+                for held in batch.hold() {
+                    self.model.deal_with_one(number(&held), Fate::Keep, receiver);
+                    self.kept.push((receiver, held));
+                }
+                return;
+            }
+            Hold::Each(ref fates) => {
                 let messages: Vec<Message<'_>> = batch.into_iter().collect();
                 self.model.check_deliveries(&messages.iter().map(look).collect::<Vec<_>>());
-                return self.each(messages, release);
+                return self.each(messages, fates, receiver);
             }
         }
         self.model.release_first(usize::MAX);
     }
 
     /// Each message on its own, the last ones first or the first ones first.
-    fn each(&mut self, mut messages: Vec<Message<'_>>, release: &[bool]) {
-        let mut release = release.iter().copied().cycle();
+    fn each(&mut self, mut messages: Vec<Message<'_>>, fates: &[(bool, Fate)], receiver: u64) {
+        let mut fates = fates.iter().copied().cycle();
         while !messages.is_empty() {
-            let (first, keep) = (release.next().unwrap_or(true), release.next().unwrap_or(true));
+            let (first, fate) = fates.next().expect("there is at least one");
             let message = messages.remove(if first { 0 } else { messages.len() - 1 });
             let number = number(&message);
-            if keep {
-                message.release();
-            } else {
-                message.nack();
+            match fate {
+                Fate::Release => message.release(),
+                Fate::GiveBack => message.nack(),
+                Fate::Keep => self.kept.push((receiver, message.hold())),
             }
-            self.model.deal_with_one(number, keep);
+            self.model.deal_with_one(number, fate, receiver);
+        }
+    }
+
+    fn settle(&mut self, index: usize, back: bool, elsewhere: bool) {
+        let (_, held) = self.kept.remove(index);
+        let number = number(&held);
+        let settle = move || if back { held.nack() } else { held.release() };
+        if elsewhere {
+            std::thread::spawn(settle).join().unwrap()
+        } else {
+            settle()
+        }
+        self.model.settle(number, back);
+    }
+
+    fn settle_all(&mut self) {
+        while let Some(last) = self.kept.len().checked_sub(1) {
+            self.settle(last, last.is_multiple_of(2), false);
         }
     }
 
@@ -182,13 +218,40 @@ impl Run {
         let (tx, rx) = (who % self.tx.len(), who % self.rx.len());
         drop((self.tx[tx].take(), self.rx[rx].take()));
         self.tx[tx] = Some(self.queue.sender().unwrap());
+        if self.rx.len() == 1 {
+            // The only receiver stays as long as something of it is kept.
+            if !self.kept.is_empty() {
+                assert!(matches!(self.queue.receiver(), Err(JoinError::Taken { .. })));
+            }
+            self.settle_all();
+        }
+        self.model.left();
+        self.join(rx);
+    }
+
+    fn abandon(&mut self, who: usize) {
+        let rx = who % self.rx.len();
+        let receiver = self.rx[rx].take().expect("ends leave for a moment only");
+        // SAFETY: what it has kept is not looked at any more, but only dropped.
+        unsafe { receiver.abandon() };
+        let number = self.numbers[rx];
+        self.model.abandoned(number);
+        self.join(rx);
+        // These change nothing.
+        self.kept.retain(|(keeper, _)| *keeper != number);
+    }
+
+    fn join(&mut self, rx: usize) {
         self.rx[rx] = Some(self.queue.receiver().unwrap());
+        self.numbers[rx] = self.joined;
+        self.joined += 1;
     }
 
     /// What is left comes out whole, and then nothing.
     fn finish(mut self) {
         self.queue.close();
         self.model.closed = true;
+        self.settle_all();
         let expected = self.model.take(usize::MAX);
         let rx = self.rx[0].as_mut().expect("ends leave for a moment only");
         if !expected.is_empty() {
@@ -197,6 +260,8 @@ impl Run {
         }
         assert_eq!(rx.try_pull(1).unwrap_err(), RecvError::Closed);
         assert_eq!(self.queue.size(), 0);
+        // What others have settled counts when they leave.
+        self.rx.clear();
         let totals = self.queue.stat().totals;
         let counted = (totals.sent, totals.dropped, totals.overwritten);
         assert_eq!(counted, (self.model.sent, self.model.dropped, self.model.overwritten));

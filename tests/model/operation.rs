@@ -26,8 +26,12 @@ pub enum Operation {
     Loan(usize, bool),
     /// So many at most; what is done with them; so many are sent while they are held.
     Pull(usize, usize, Hold, u64),
+    /// One of the messages that were kept beyond their call is released or put back, here or on another thread.
+    Settle(usize, bool, bool),
     /// A sender and a receiver leave, and others join.
     Rejoin(usize),
+    /// A receiver gives up what it has kept, and another joins.
+    Abandon(usize),
     Close,
 }
 
@@ -44,8 +48,18 @@ pub enum Hold {
     Break(usize),
     /// All are given back, so many of them seen.
     GiveBack(usize),
-    /// One by one: is it the first that is left, or the last; is it released, or given back.
-    Each(Vec<bool>),
+    /// One by one: is it the first that is left, or the last; and what becomes of it.
+    Each(Vec<(bool, Fate)>),
+    /// All are kept beyond the call.
+    KeepAll,
+}
+
+/// What becomes of one message.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    Release,
+    GiveBack,
+    Keep,
 }
 
 fn ends() -> impl Strategy<Value = Ends> {
@@ -75,8 +89,13 @@ fn hold() -> impl Strategy<Value = Hold> {
         1 => (0usize..6).prop_map(Hold::Look),
         1 => (0usize..6).prop_map(Hold::Break),
         1 => (0usize..6).prop_map(Hold::GiveBack),
-        2 => vec(any::<bool>(), 2..12).prop_map(Hold::Each),
+        3 => vec((any::<bool>(), fate()), 1..8).prop_map(Hold::Each),
+        1 => Just(Hold::KeepAll),
     ]
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![Just(Fate::Release), Just(Fate::GiveBack), Just(Fate::Keep)]
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -92,7 +111,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         70 => (who.clone(), size, hold(), 0u64..4).prop_map(|(who, size, hold, sends)| {
             Operation::Pull(who, size, hold, sends)
         }),
-        5 => who.prop_map(Operation::Rejoin),
+        40 => (0usize..8, any::<bool>(), any::<bool>()).prop_map(|(which, back, elsewhere)| {
+            Operation::Settle(which, back, elsewhere)
+        }),
+        5 => who.clone().prop_map(Operation::Rejoin),
+        3 => who.prop_map(Operation::Abandon),
         1 => Just(Operation::Close),
     ]
 }

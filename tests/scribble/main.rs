@@ -1,5 +1,6 @@
 //! A process writes random words all over a live segment while others send and receive on it. Those get what they asked for
-//! or an error: no panic, no signal, no call that does not come back.
+//! or an error: no panic, no signal, no call that does not come back. After some words it pauses until everyone has finished
+//! two calls: one that never came back would otherwise be let out by the next words.
 #![cfg(target_os = "linux")]
 
 #[path = "../common/mod.rs"]
@@ -23,8 +24,10 @@ use run::Process;
 
 /// How long each combination of ends is scribbled upon.
 const A_WHILE: Duration = Duration::from_millis(1500);
-/// How often the scribbler puts everything back as it was in the beginning, so that there is something to spoil again.
-const HEAL_AFTER: Duration = Duration::from_millis(5);
+/// Pauses after which the scribbler puts everything back as it was in the beginning, so that there is something to spoil again.
+const PAUSES_PER_HEAL: u64 = 4;
+/// The most words between two pauses.
+const MOST_WORDS: u64 = 8;
 
 const CONTROL_AT: u64 = 4096;
 const TABLE_AT: u64 = 8192;
@@ -57,13 +60,16 @@ fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull) {
     let options = Options::new(64).max_len(40).endpoints(8).senders(senders).receivers(receivers);
     let (queue, name) = named("scribble", options.when_full(when_full));
     let file = open(&name);
-    let mut workers = Vec::new();
+    let (calls, mut workers) = (counters(&name), Vec::new());
     for (role, ends) in [("sender", senders), ("receiver", receivers)] {
-        let count = if ends == Ends::Single { 1 } else { 2 };
-        workers.extend((0..count).map(|_| Process::start(&format!("{role} {} {}", &*name, A_WHILE.as_millis()))));
+        for _ in 0..if ends == Ends::Single { 1 } else { 2 } {
+            let role = format!("{role} {} {} {}", &*name, A_WHILE.as_millis(), workers.len());
+            let calls = calls.try_clone().expect("a descriptor");
+            workers.push(Process::start_with(&role, |command| _ = command.stdin(calls)).expect("a child process"));
+        }
     }
     workers.iter_mut().for_each(|worker| worker.expect("joined"));
-    scribble(&file, queue.stat().total_bytes);
+    scribble(&file, queue.stat().total_bytes, || pause(&calls, workers.len()));
     for worker in workers {
         // It ended well, so nothing panicked and no signal came.
         let said = worker.finish();
@@ -78,8 +84,32 @@ fn open(name: &UniqueName) -> File {
     OpenOptions::new().read(true).write(true).open(path).expect("it was made just now")
 }
 
+/// A file without a name, in which each worker counts its calls.
+fn counters(name: &UniqueName) -> File {
+    let path = std::env::temp_dir().join(format!("{}.calls", &**name));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).expect("a temporary file");
+    std::fs::remove_file(path).expect("it was made just now");
+    file.set_len(8 * 8).expect("a small file");
+    file
+}
+
+/// Waits until each worker has finished the call that it is in, and one that it began after that. One that hangs or has
+/// died is given up; its end tells.
+fn pause(calls: &File, workers: usize) {
+    let count = |worker: usize| {
+        let mut bytes = [0; 8];
+        calls.read_exact_at(&mut bytes, 8 * worker as u64).expect("a counter for each");
+        u64::from_le_bytes(bytes)
+    };
+    let enough: Vec<u64> = (0..workers).map(|worker| count(worker).saturating_add(2)).collect();
+    let started = Instant::now();
+    while started.elapsed() < 2 * worker::HANG && (0..workers).any(|worker| count(worker) < enough[worker]) {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
 /// Writes random words over the control block, the table and the slots; the header has been read by all.
-fn scribble(file: &File, total: u64) {
+fn scribble(file: &File, total: u64, pause: impl Fn()) {
     let mut random = Random::new(total);
     let mut sound = vec![0; (total - CONTROL_AT) as usize];
     file.read_exact_at(&mut sound, CONTROL_AT).expect("a whole segment");
@@ -90,25 +120,26 @@ fn scribble(file: &File, total: u64) {
     };
     let (stride, rows, slots_at) = (number(72, 8), number(92, 4), number(96, 8));
     let started = Instant::now();
-    let mut healed = Instant::now();
     while started.elapsed() < A_WHILE {
-        let slot = slots_at + stride * random.below(64);
-        let at = match random.below(8) {
-            0 | 1 => CONTROL_AT + CONTROL_WORDS[random.below(CONTROL_WORDS.len() as u64) as usize],
-            2 => TABLE_AT + 128 * random.below(rows) + 8 * random.below(12),
-            3 | 4 => slot,
-            5 => slot + 8,
-            _ => (CONTROL_AT + random.below(total - CONTROL_AT)) & !7,
-        };
-        let mut now = [0; 8];
-        file.read_exact_at(&mut now, at).expect("within the file");
-        let value = likely(&mut random, u64::from_le_bytes(now));
-        file.write_all_at(&value.to_le_bytes(), at).expect("within the file");
-        if healed.elapsed() > HEAL_AFTER {
-            file.write_all_at(&sound, CONTROL_AT).expect("within the file");
-            healed = Instant::now();
+        file.write_all_at(&sound, CONTROL_AT).expect("within the file");
+        for _ in 0..PAUSES_PER_HEAL {
+            for _ in 0..=random.below(MOST_WORDS) {
+                let slot = slots_at + stride * random.below(64);
+                let at = match random.below(8) {
+                    0 | 1 => CONTROL_AT + CONTROL_WORDS[random.below(CONTROL_WORDS.len() as u64) as usize],
+                    2 => TABLE_AT + 128 * random.below(rows) + 8 * random.below(12),
+                    3 | 4 => slot,
+                    5 => slot + 8,
+                    _ => (CONTROL_AT + random.below(total - CONTROL_AT)) & !7,
+                };
+                let mut now = [0; 8];
+                file.read_exact_at(&mut now, at).expect("within the file");
+                let value = likely(&mut random, u64::from_le_bytes(now));
+                file.write_all_at(&value.to_le_bytes(), at).expect("within the file");
+                std::thread::sleep(Duration::from_micros(random.below(100)));
+            }
+            pause();
         }
-        std::thread::sleep(Duration::from_micros(random.below(100)));
     }
 }
 

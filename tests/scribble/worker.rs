@@ -1,6 +1,9 @@
 //! One who works on a queue that is being scribbled upon.
 
 use std::fmt::Debug;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +16,7 @@ use crate::run::say;
 /// The longest that a call is asked to wait.
 const TIMEOUT: Duration = Duration::from_millis(2);
 /// A call that takes longer than this hangs, on a busy machine too.
-const HANG: Duration = Duration::from_secs(10);
+pub const HANG: Duration = Duration::from_secs(10);
 /// Calls after which an endpoint leaves and joins again.
 const CALLS_PER_JOIN: u64 = 50;
 
@@ -22,14 +25,17 @@ struct Record {
     started: Instant,
     /// Milliseconds from the start to the beginning of the call under way, and one more.
     calling: Arc<AtomicU64>,
+    /// Where the number of calls is told to the scribbler, and at which place.
+    calls: File,
+    at: u64,
     well: u64,
     errors: u64,
     slowest: Duration,
 }
 
 impl Record {
-    /// Starts the watch, which ends this process when a call hangs.
-    fn new() -> Self {
+    /// Starts the watch, which ends this process when a call hangs. Tells its calls as number `index`.
+    fn new(index: u64) -> Self {
         let (started, calling) = (Instant::now(), Arc::new(AtomicU64::new(0)));
         let watched = Arc::clone(&calling);
         std::thread::spawn(move || {
@@ -42,7 +48,8 @@ impl Record {
                 }
             }
         });
-        Self { started, calling, well: 0, errors: 0, slowest: Duration::ZERO }
+        let calls = File::from(std::io::stdin().as_fd().try_clone_to_owned().expect("a descriptor"));
+        Self { started, calling, calls, at: 8 * index, well: 0, errors: 0, slowest: Duration::ZERO }
     }
 
     /// Makes a call that cannot fail.
@@ -61,24 +68,24 @@ impl Record {
         self.calling.store(0, Ordering::Relaxed);
         self.slowest = self.slowest.max(begun.elapsed());
         match result {
-            Ok(value) => {
-                self.well += 1;
-                Some(value)
-            }
-            Err(_) => {
-                self.errors += 1;
-                None
-            }
+            Ok(_) => self.well += 1,
+            Err(_) => self.errors += 1,
         }
+        self.tell(self.well + self.errors);
+        result.ok()
+    }
+
+    fn tell(&self, calls: u64) {
+        self.calls.write_all_at(&calls.to_le_bytes(), self.at).expect("the scribbler's file");
     }
 }
 
-/// Sends or receives for a while: which, the queue's name, milliseconds.
+/// Sends or receives for a while: which, the queue's name, milliseconds, its place among the workers.
 pub fn work(role: &[String]) {
     let queue = Queue::open(&role[1]).expect("the queue");
     let length = Duration::from_millis(role[2].parse().expect("a number"));
     let mut random = Random::new(u64::from(std::process::id()));
-    let mut record = Record::new();
+    let mut record = Record::new(role[3].parse().expect("a number"));
     // Everyone is there before it begins.
     let ends = (role[0] == "sender").then(|| queue.sender().expect("a place for a sender"));
     let other = (role[0] == "receiver").then(|| queue.receiver().expect("a place for a receiver"));
@@ -96,6 +103,7 @@ pub fn work(role: &[String]) {
         }
         record.finish(|| drop(queue.stat()));
     }
+    record.tell(u64::MAX);
     say(&format!("done: {} calls went well, {} failed, slowest {:?}", record.well, record.errors, record.slowest));
 }
 

@@ -44,6 +44,10 @@ pub enum Operation {
     HoldLate,
     /// Leave as a receiver while two messages are held, put the newer back, release the older
     HoldLeave,
+    /// Sleep as a receiver of two queues, both empty, until the time is over
+    WaitAny,
+    /// Sleep as a sender of a full queue and a receiver of an empty one, until the time is over
+    WaitAnyFull,
     /// Take one message behind two that go to a dead-letter queue, which is made for them
     Bury,
     /// The same with three messages at once, and a dead-letter queue that is there
@@ -217,7 +221,8 @@ impl Operation {
         let single = ends == Pair::OneOne && self != Self::Overwrite;
         let capacity = if single { CAPACITY } else { MULTI_CAPACITY } as u64;
         let (waiting, held) = match self {
-            Self::SendFull | Self::Overwrite => (capacity, 0),
+            Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
+            Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),

@@ -2,9 +2,10 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use ringpost::{Batch, Ends, Message, Queue, Receiver, Sender};
+use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, Sender, Wait, Waitable, wait_any};
 
 use crate::Result;
 use crate::marker::{begin, finish};
@@ -205,6 +206,7 @@ fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
                 }
                 Operation::Commit | Operation::Abort => loan(operation, tx, scene)?,
                 Operation::SendBatch => send_batch(tx, scene)?,
+                Operation::WaitAny | Operation::WaitAnyFull => wait(operation, tx, rx)?,
                 _ => receive(operation, rx, scene)?,
             }
         }
@@ -252,6 +254,21 @@ fn send_batch(mut tx: Sender, scene: Scene) -> Result<()> {
     finish();
     sent?;
     Ok(())
+}
+
+/// Sleeps with nothing to be had anywhere.
+fn wait(operation: Operation, mut tx: Sender, mut rx: Receiver) -> Result<()> {
+    tx.set_wait(Wait::Sleep);
+    rx.set_wait(Wait::Sleep);
+    let other = Queue::in_memory(Options::new(1))?;
+    let mut other = other.receiver()?;
+    other.set_wait(Wait::Sleep);
+    let end: &mut dyn Waitable = if operation == Operation::WaitAnyFull { &mut tx } else { &mut rx };
+    begin();
+    // Enough to fall asleep and to wake up, step by step, too.
+    let found = wait_any(&mut [end, &mut other], Duration::from_millis(120));
+    finish();
+    if found.is_some() { Err("there is nothing to be had".into()) } else { Ok(()) }
 }
 
 fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {

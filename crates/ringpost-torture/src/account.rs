@@ -11,6 +11,9 @@
 //!
 //! So at the end, of all deliveries of a message in their order, all but the last must be excused or releasing, and the
 //! last must be releasing or released. There must be one, if the message was committed.
+//!
+//! A queue that overwrites may leave messages out, as many as it has counted: neither more, but for what killed senders had no
+//! time to count, nor fewer, but for those of which nobody knows whether they were there.
 
 use std::collections::HashMap;
 
@@ -50,6 +53,12 @@ pub struct Verdict {
     pub unseen_most: u64,
     /// Messages whose receiver died between saying that it releases them and saying that it has.
     pub uncertain: u64,
+    /// Messages that the queue has counted as overwritten.
+    pub overwritten: u64,
+    /// How many more the killed senders may have overwritten without having counted them.
+    pub uncounted_most: u64,
+    /// Messages that were there and never came, or not again, in queues that overwrite.
+    pub missing: u64,
     /// Committed messages that never came, or not again after their receiver died.
     pub lost: u64,
     /// Messages that came again though nobody had died with them or given them back.
@@ -107,6 +116,9 @@ impl Verdict {
         self.unseen += other.unseen;
         self.unseen_most += other.unseen_most;
         self.uncertain += other.uncertain;
+        self.overwritten += other.overwritten;
+        self.uncounted_most += other.uncounted_most;
+        self.missing += other.missing;
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.torn += other.torn;
@@ -114,6 +126,23 @@ impl Verdict {
         self.stuck += other.stuck;
         self.failed += other.failed;
         other.texts.into_iter().for_each(|text| self.say(text));
+    }
+
+    /// Compares what is missing with what was overwritten.
+    fn weigh(&mut self) {
+        let (most, least) = (self.overwritten + self.uncounted_most, self.overwritten);
+        if self.missing > most {
+            self.lost += self.missing - most;
+            self.say(format!("lost: {} messages are missing, and at most {most} were overwritten", self.missing));
+        }
+        let unknown = self.vanished + self.uncertain;
+        if self.missing + unknown < least {
+            self.failed += 1;
+            let missing = self.missing;
+            self.say(format!(
+                "{least} messages count as overwritten; {missing} are missing, and perhaps {unknown} more"
+            ));
+        }
     }
 
     fn say(&mut self, text: String) {
@@ -160,9 +189,13 @@ impl Account {
     }
 
     /// A sender has ended: killed, or by itself.
-    pub fn sender_ended(&mut self, sender: u32, intended: u32, committed: u32) {
+    pub fn sender_ended(&mut self, sender: u32, (intended, committed): (u32, u32), killed: bool) {
         let sent = self.sent(sender);
         (sent.intended, sent.committed) = (intended, committed);
+        if killed {
+            // It claims what it is about to send, or one slot to give it up.
+            self.verdict.uncounted_most += u64::from(intended.saturating_sub(committed).max(1));
+        }
     }
 
     /// A worker complained.
@@ -186,13 +219,19 @@ impl Account {
         self.verdict.deliveries
     }
 
-    /// All workers have ended and nothing is left in the queue.
-    pub fn finish(mut self) -> Verdict {
+    /// All workers have ended and nothing is left in the queue. `overwritten`: what it has counted, if it overwrites.
+    pub fn finish(mut self, overwritten: Option<u64>) -> Verdict {
         for (sender, sent) in std::mem::take(&mut self.sent).into_iter().enumerate() {
             for sequence in 0..sent.intended.max(sent.states.len() as u32) {
                 let states = sent.states.get(sequence as usize).copied().unwrap_or(0);
-                self.judge((sender as u32, sequence), states, &sent);
+                self.judge((sender as u32, sequence), states, &sent, overwritten.is_some());
             }
+        }
+        if let Some(counted) = overwritten {
+            self.verdict.overwritten = counted;
+            self.verdict.weigh();
+        } else {
+            self.verdict.uncounted_most = 0;
         }
         let verdict = &mut self.verdict;
         if verdict.unseen > verdict.unseen_most {
@@ -205,7 +244,7 @@ impl Account {
         self.verdict
     }
 
-    fn judge(&mut self, (sender, sequence): Key, states: u64, sent: &Sent) {
+    fn judge(&mut self, (sender, sequence): Key, states: u64, sent: &Sent, overwriting: bool) {
         let verdict = &mut self.verdict;
         let text = |what: &str| format!("{what}: message {sequence} of sender {sender}, deliveries {states:o} (octal)");
         let committed = sequence < sent.committed;
@@ -213,7 +252,9 @@ impl Account {
         let deliveries: Vec<u64> =
             (0..MOST_DELIVERIES).map(|n| states >> (3 * n) & 7).filter(|state| *state != 0).collect();
         let Some((last, before)) = deliveries.split_last() else {
-            if committed {
+            if committed && overwriting {
+                verdict.missing += 1;
+            } else if committed {
                 verdict.lost += 1;
                 verdict.say(text("lost"));
             } else {
@@ -232,7 +273,9 @@ impl Account {
             verdict.doubled += 1;
             verdict.say(text("doubled"));
         }
-        if *last != RELEASING && *last != RELEASED {
+        if *last == EXCUSED && overwriting {
+            verdict.missing += 1;
+        } else if *last != RELEASING && *last != RELEASED {
             verdict.lost += 1;
             verdict.say(text("lost after it was delivered"));
         }

@@ -17,6 +17,9 @@ pub struct Args {
     /// Which ends: one or many senders, to one or many receivers.
     #[arg(long, value_enum, default_value_t = Which::All)]
     pub ends: Which,
+    /// What a full queue does.
+    #[arg(long, value_enum, default_value_t = Policy::Both)]
+    pub when_full: Policy,
     /// Messages that the queue holds [default: 64 and 65536 by turns].
     #[arg(long)]
     pub capacity: Option<usize>,
@@ -47,6 +50,17 @@ pub struct Args {
     /// Report as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A choice of policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// By turns.
+    Both,
+    /// Its senders wait.
+    Block,
+    /// It gives up its oldest message.
+    Overwrite,
 }
 
 /// A choice of ends.

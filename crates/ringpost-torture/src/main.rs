@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use args::Args;
+use args::{Args, Policy};
 use ledger::Ledger;
 use message::Random;
 use process::Nursery;
@@ -57,28 +57,45 @@ fn torture(args: &Args, nursery: &Nursery, prefix: &str, report: &mut Report) ->
     let workers = (args.senders as usize, args.receivers as usize);
     let ledgers = (0..round::places(workers)).map(|_| Ledger::new());
     let ledgers = ledgers.collect::<nix::Result<Vec<_>>>().map_err(|errno| format!("mmap: {errno}"))?;
-    let plans: Vec<_> = capacities(args)
-        .into_iter()
-        .flat_map(|capacity| args.ends.combinations().into_iter().map(move |ends| (ends, capacity)))
-        .collect();
+    let plans = plans(args, workers);
     // Each combination has its turn, however few the kills.
     let in_round = args.round.min(args.kills.div_ceil(plans.len() as u64));
     let mut seeds = Random::new(args.seed);
     let mut left = args.kills;
-    for (number, (ends, capacity)) in plans.iter().cycle().enumerate() {
+    for (number, plan) in plans.iter().cycle().enumerate() {
         if left == 0 || !report.is_clean() {
             break;
         }
         let kills = in_round.min(left);
         left -= kills;
-        let (max_len, pause_us, seed) = (args.max_len as usize, args.pause_us, seeds.next());
-        let plan = Plan { ends: *ends, capacity: *capacity, max_len, workers, kills, pause_us, seed };
+        let plan = Plan { kills, seed: seeds.next(), ..*plan };
         let name = format!("{prefix}.{number}");
         let started = Instant::now();
         let outcome = round::run(plan, nursery, &name, &ledgers)?;
         report.round(plan, outcome, started.elapsed());
     }
     Ok(())
+}
+
+/// Every combination once. Overwriting queues come twice: with their senders spared, when the books must agree to the last
+/// message, and with everyone killed.
+fn plans(args: &Args, workers: (usize, usize)) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for capacity in capacities(args) {
+        for (number, ends) in args.ends.combinations().into_iter().enumerate() {
+            let (max_len, pause_us) = (args.max_len as usize, args.pause_us);
+            let (overwrite, spare_senders) = (false, false);
+            let plan = Plan { ends, overwrite, spare_senders, capacity, max_len, workers, kills: 0, pause_us, seed: 0 };
+            let spared = [true, false].map(|spare_senders| Plan { overwrite: true, spare_senders, ..plan });
+            match args.when_full {
+                Policy::Block => plans.push(plan),
+                Policy::Overwrite => plans.extend(spared),
+                // One of the two for each combination of ends, to be quick.
+                Policy::Both => plans.extend([plan, spared[number % 2]]),
+            }
+        }
+    }
+    plans
 }
 
 fn capacities(args: &Args) -> Vec<usize> {

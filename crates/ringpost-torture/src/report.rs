@@ -60,8 +60,13 @@ impl Report {
         let (senders, receivers) = plan.ends;
         if !self.json {
             println!(
-                "round {:>4}: {senders:?} to {receivers:?}, capacity {:>5}, seed {:#018x}: {} kills in {:.1} s, {} messages{}",
+                "round {:>4}: {senders:?} to {receivers:?}{}, capacity {:>5}, seed {:#018x}: {} kills in {:.1} s, {} messages{}",
                 self.rounds + 1,
+                match (plan.overwrite, plan.spare_senders) {
+                    (false, _) => "",
+                    (true, false) => ", overwriting",
+                    (true, true) => ", overwriting, receivers killed",
+                },
                 plan.capacity,
                 plan.seed,
                 outcome.kills,
@@ -102,6 +107,9 @@ impl Report {
             ("deliveries", v.deliveries),
             ("  marked as redelivered", v.redelivered),
             ("killed at the moment of release", v.uncertain),
+            ("overwritten, as counted", v.overwritten),
+            ("  by killed senders and not counted, at most", v.uncounted_most),
+            ("  missing", v.missing),
             ("LOST", v.lost),
             ("DOUBLED", v.doubled),
             ("TORN", v.torn),
@@ -132,7 +140,8 @@ impl Report {
             "kills_per_second": self.rate(), "kills": self.kills, "kills_joined": self.joined, "stops": self.stops,
             "recoveries": self.recovered, "committed": v.committed, "in_flight_arrived": v.arrived_uncommitted,
             "in_flight_vanished": v.vanished, "deliveries": v.deliveries, "redelivered": v.redelivered,
-            "killed_at_release": v.uncertain, "lost": v.lost, "doubled": v.doubled, "torn": v.torn,
+            "killed_at_release": v.uncertain, "overwritten": v.overwritten, "uncounted_most": v.uncounted_most,
+            "missing": v.missing, "lost": v.lost, "doubled": v.doubled, "torn": v.torn,
             "disordered": v.disordered, "stuck": v.stuck, "failed": v.failed, "complaints": v.texts,
             "clean": v.is_clean(), "times": histograms,
         });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use nix::sys::signal::Signal;
-use ringpost::{Ends, Options, Queue};
+use ringpost::{Ends, Options, Queue, WhenFull};
 
 use crate::account::{Account, Holding, Key, Verdict};
 use crate::ledger::Ledger;
@@ -24,6 +24,10 @@ const ZOMBIES: usize = 8;
 pub struct Plan {
     /// One or many senders, and receivers.
     pub ends: (Ends, Ends),
+    /// A full queue gives up its oldest message.
+    pub overwrite: bool,
+    /// Only receivers are killed, so that all that was overwritten has been counted.
+    pub spare_senders: bool,
     /// Messages that the queue holds.
     pub capacity: usize,
     /// Bytes of the longest message.
@@ -93,6 +97,7 @@ impl Drop for Named<'_> {
 /// Runs a round over a queue of that name. `ledgers` is enough for all workers.
 pub fn run(plan: Plan, nursery: &Nursery, name: &str, ledgers: &[Ledger]) -> Result<Outcome, String> {
     let options = Options::new(plan.capacity).max_len(plan.max_len).senders(plan.ends.0).receivers(plan.ends.1);
+    let options = if plan.overwrite { options.when_full(WhenFull::Overwrite) } else { options };
     let queue = Queue::create(name, options).map_err(|error| format!("create: {error}"))?;
     let _named = Named(name);
     let mut round = Round::new(plan, nursery, name);
@@ -102,8 +107,9 @@ pub fn run(plan: Plan, nursery: &Nursery, name: &str, ledgers: &[Ledger]) -> Res
     }
     round.finish(&queue, ledgers[0])?;
     let Round { account, mut outcome, .. } = round;
-    outcome.recovered = queue.stat().totals.recovered;
-    outcome.verdict = account.finish();
+    let totals = queue.stat().totals;
+    outcome.recovered = totals.recovered;
+    outcome.verdict = account.finish(plan.overwrite.then_some(totals.overwritten));
     Ok(outcome)
 }
 
@@ -170,7 +176,10 @@ impl<'a> Round<'a> {
                 worker.process.signal(Signal::SIGCONT);
             }
         }
-        let victim = self.random.below(self.workers.len() as u64) as usize;
+        let is_spared = |worker: &&Worker| self.plan.spare_senders && worker.role == Role::Sender;
+        // Senders stand first.
+        let spared = self.workers.iter().take_while(is_spared).count();
+        let victim = spared + self.random.below((self.workers.len() - spared) as u64) as usize;
         if self.random.percent(10) {
             let worker = &mut self.workers[victim];
             if worker.stopped_until.is_none() {
@@ -226,8 +235,7 @@ impl<'a> Round<'a> {
         }
         match worker.role {
             Role::Sender => {
-                let (intended, committed) = ledger.sent();
-                self.account.sender_ended(worker.incarnation, intended, committed);
+                self.account.sender_ended(worker.incarnation, ledger.sent(), killed);
             }
             Role::Receiver => {
                 let holding = std::mem::take(&mut worker.holding);

@@ -18,7 +18,7 @@ fn report(args: &[&str]) -> Option<serde_json::Value> {
 #[test]
 fn a_few_hundred_deaths() {
     let report = report(&["--kills", "400", "--latency", "2"]).expect("it needs nothing special");
-    assert_eq!((&report["kills"], &report["rounds"], &report["clean"]), (&400.into(), &8.into(), &true.into()));
+    assert_eq!((&report["kills"], &report["rounds"], &report["clean"]), (&400.into(), &16.into(), &true.into()));
     assert!(report["committed"].as_u64() > Some(0) && report["recoveries"].as_u64() > Some(0), "{report}");
 }
 

@@ -10,8 +10,12 @@ struct Story<'a> {
 }
 
 fn judged(committed: u32, stories: &[Story<'_>]) -> Verdict {
+    judged_with(None, committed, stories)
+}
+
+fn judged_with(overwritten: Option<u64>, committed: u32, stories: &[Story<'_>]) -> Verdict {
     let mut account = Account::default();
-    account.sender_ended(1, 1, committed);
+    account.sender_ended(1, (1, committed), false);
     for story in stories {
         let mut holding = Holding::default();
         for &(kind, deliveries) in story.noted {
@@ -19,7 +23,7 @@ fn judged(committed: u32, stories: &[Story<'_>]) -> Verdict {
         }
         account.receiver_ended(holding, story.killed, story.unnoted);
     }
-    account.finish()
+    account.finish(overwritten)
 }
 
 fn ended(noted: &[(Kind, u8)]) -> Story<'_> {
@@ -69,7 +73,7 @@ fn a_doubled_message_is_noticed() {
 fn a_robbed_receiver_is_noticed() {
     // It had the message all along, and released it later.
     let mut account = Account::default();
-    account.sender_ended(1, 1, 1);
+    account.sender_ended(1, (1, 1), false);
     let (mut robbed, mut robber) = (Holding::default(), Holding::default());
     let event = |(kind, deliveries)| Event { kind, sender: 1, sequence: 0, deliveries, at_us: 0 };
     account.event(&mut robbed, event(WELL[0]));
@@ -80,7 +84,7 @@ fn a_robbed_receiver_is_noticed() {
     account.event(&mut robbed, event(WELL[2]));
     account.receiver_ended(robbed, false, 0);
     account.receiver_ended(robber, false, 0);
-    assert_eq!(account.finish().doubled, 1);
+    assert_eq!(account.finish(None).doubled, 1);
 }
 
 #[test]
@@ -94,7 +98,20 @@ fn other_faults_are_noticed() {
         }
     }
     account.receiver_ended(holding, false, 0);
-    account.sender_ended(1, 1, 1);
-    let verdict = account.finish();
+    account.sender_ended(1, (1, 1), false);
+    let verdict = account.finish(None);
     assert_eq!((verdict.disordered, verdict.torn), (1, 1), "in another order, and one that was never sent");
+}
+
+#[test]
+fn what_was_overwritten_may_be_missing_and_nothing_else() {
+    assert!(judged_with(Some(1), 1, &[]).is_clean());
+    assert!(judged_with(Some(1), 1, &[killed(&WELL[..1])]).is_clean(), "it came back and was overwritten");
+    assert!(judged_with(Some(0), 1, &[ended(&WELL)]).is_clean());
+    assert_eq!(judged_with(Some(0), 1, &[]).lost, 1);
+    assert_eq!(judged_with(Some(0), 1, &[killed(&WELL[..1])]).lost, 1);
+    assert_eq!(judged_with(Some(1), 1, &[ended(&WELL)]).failed, 1, "it counts as overwritten, and came");
+    assert_eq!(judged_with(Some(1), 1, &[ended(&WELL), ended(&AGAIN)]).doubled, 1);
+    assert!(judged_with(Some(1), 1, &[killed(&WELL[..2])]).is_clean(), "nobody knows whether it was released");
+    assert!(judged_with(Some(1), 0, &[]).is_clean(), "nobody knows whether it was committed");
 }

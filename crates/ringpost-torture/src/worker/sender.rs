@@ -23,20 +23,27 @@ pub fn run(orders: &Orders<'_>, mut random: Random, mut tx: Sender) -> Result<()
         let messages: Vec<Vec<u8>> = (sent..sent + count).map(|i| message(orders.incarnation, i, max_len)).collect();
         if count == 1 && random.percent(15) {
             // Given up: it must never be seen.
-            let mut loan = tx.loan(max_len).map_err(failed)?;
-            loan.fill(0xdd);
-            drop(loan);
+            insist(|| tx.loan(max_len).map(|mut loan| loan.fill(0xdd)))?;
         }
         ledger.intend(sent + count);
         if count > 1 {
-            let slices = messages.iter().map(Vec::as_slice);
-            tx.send_batch(slices).map_err(|error| failed(error.error))?;
+            let mut slices = messages.iter().map(Vec::as_slice).collect::<Vec<_>>();
+            insist(|| match tx.send_batch(slices.iter().copied()) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    slices.drain(..error.sent);
+                    Err(error.error)
+                }
+            })?;
         } else if random.percent(30) {
-            let mut loan = tx.loan(messages[0].len()).map_err(failed)?;
-            loan.copy_from_slice(&messages[0]);
-            loan.commit();
+            insist(|| {
+                let mut loan = tx.loan(messages[0].len())?;
+                loan.copy_from_slice(&messages[0]);
+                loan.commit();
+                Ok(())
+            })?;
         } else {
-            tx.send(&messages[0]).map_err(failed)?;
+            insist(|| tx.send(&messages[0]))?;
         }
         sent += count;
         ledger.commit(sent);
@@ -53,6 +60,12 @@ fn message(sender: u32, sequence: u32, max_len: usize) -> Vec<u8> {
     bytes
 }
 
-fn failed(error: SendError) -> String {
-    format!("send: {error}")
+/// Tries again while an overwriting queue is full, because a receiver has the oldest message.
+fn insist(mut send: impl FnMut() -> Result<(), SendError>) -> Result<(), String> {
+    loop {
+        match send() {
+            Err(SendError::Full { .. }) => std::thread::sleep(Duration::from_micros(100)),
+            result => return result.map_err(|error| format!("send: {error}")),
+        }
+    }
 }
