@@ -82,6 +82,24 @@ const MUTANTS: &[Mutant] = &[
         "store(ready.bits(), Ordering::Relaxed)",
     ),
     kill(
+        "single sender: batch Relaxed",
+        SS,
+        "word.store(ready, Ordering::Release)",
+        "word.store(ready, Ordering::Relaxed)",
+    ),
+    kill(
+        "multi sender: batch Relaxed",
+        MS,
+        "word.store(ready, Ordering::Release)",
+        "word.store(ready, Ordering::Relaxed)",
+    ),
+    kill(
+        "multi receiver: batch Relaxed",
+        MR,
+        "word.store(free, Ordering::Release)",
+        "word.store(free, Ordering::Relaxed)",
+    ),
+    kill(
         "single sender: tail Relaxed",
         SS,
         "store(self.tail, Ordering::Release)",
@@ -125,16 +143,10 @@ const MUTANTS: &[Mutant] = &[
         "memory.word(position).load(Ordering::Relaxed)",
     ),
     kill(
-        "single receiver: release Relaxed",
+        "single receiver: head Relaxed",
         SR,
-        "            self.head += 1;\n        }\n        // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n        memory.head().store(self.head, Ordering::Release);",
-        "            self.head += 1;\n        }\n        memory.head().store(self.head, Ordering::Relaxed);",
-    ),
-    kill(
-        "single receiver: pass Relaxed",
-        SR,
-        "self.head = self.next;\n            // Release: release, pairs with claim. Release: advance, pairs with read cursor.\n            memory.head().store(self.head, Ordering::Release);",
-        "self.head = self.next;\n            memory.head().store(self.head, Ordering::Relaxed);",
+        "memory.head().store(self.head, Ordering::Release)",
+        "memory.head().store(self.head, Ordering::Relaxed)",
     ),
     kill("multi sender: claim Relaxed", MS, "mine.bits(), Ordering::AcqRel", "mine.bits(), Ordering::Release"),
     kill("multi sender: claim without Release", MS, "mine.bits(), Ordering::AcqRel", "mine.bits(), Ordering::Acquire"),
@@ -157,8 +169,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: a single sender takes a full ring for a free slot",
         SS,
-        "self.tail.wrapping_sub(self.head) < memory.capacity()",
-        "self.tail.wrapping_sub(self.head) <= memory.capacity()",
+        "let free = self.tail < self.limit",
+        "let free = self.tail <= self.limit",
     ),
     kill(
         "the short way: a single sender does not look at the word",
@@ -181,20 +193,32 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: a single receiver goes on while something is to come again",
         SR,
-        "if self.rewind || take_word",
-        "if take_word",
+        "if self.rewind || !self.is_fresh(memory)",
+        "if !self.is_fresh(memory)",
     ),
     kill(
         "the short way: a single receiver takes what is not ready",
         SR,
-        "take_word(memory, position) != Word::ready(memory.lap(position))",
-        "position >= super::read_cursor(memory.tail())",
+        "take_word(memory, self.next) == Word::ready(memory.lap(self.next))",
+        "self.next < super::read_cursor(memory.tail())",
     ),
     kill(
         "the short way: an older message is released with a newer one",
         SR,
-        "if position != self.head || position.wrapping_add(1) != self.next {",
-        "if position.wrapping_add(1) != self.next {",
+        "if position != self.head || position.wrapping_add(1) != self.next || self.rewind {",
+        "if position.wrapping_add(1) != self.next || self.rewind {",
+    ),
+    kill(
+        "the short way: a value is read after its slot is free",
+        SR,
+        "|| !read(position) {\n            return false;\n        }\n        self.next = position.wrapping_add(1);\n        self.move_head(memory, self.next);",
+        "{\n            return false;\n        }\n        self.next = position.wrapping_add(1);\n        self.move_head(memory, self.next);\n        read(position);",
+    ),
+    kill(
+        "the short way: a value is taken before what is held",
+        SR,
+        "let at_rest = position == self.head && !self.rewind;",
+        "let at_rest = !self.rewind;",
     ),
     kill("the short way: a take that failed counts", MR, "mine.then_some(head)", "Some(head)"),
     kill(
@@ -204,7 +228,7 @@ const MUTANTS: &[Mutant] = &[
         "let free = Word::free(memory.lap(position));\n        // Relaxed: an exchange",
     ),
     kill("a single sender ignores head", SS, "Ok(want.min(capacity - used))", "Ok(want)"),
-    kill("a single sender trusts an old head for one more", SS, ">= want && self.head", ">= want - 1 && self.head"),
+    kill("a single sender trusts an old head for one more", SS, "(self.tail) >= want {", "(self.tail) >= want - 1 {"),
     kill(
         "a multi sender claims up to head",
         MS,
@@ -305,14 +329,14 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "head stops at what was released before",
         SR,
-        "while self.head < self.next && self.is_skipped(memory, self.head)",
+        "while head < self.next && self.is_skipped(memory, head)",
         "while false",
     ),
     kill(
         "head runs over what is held",
         SR,
-        "while self.head < self.next && self.is_skipped(memory, self.head)",
-        "while self.head < self.next",
+        "while head < self.next && self.is_skipped(memory, head)",
+        "while head < self.next",
     ),
     kill(
         "a single receiver does not rewind",
@@ -323,8 +347,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "a single receiver takes without looking",
         SR,
-        "if !word.is_ready(memory.lap(end)) {",
-        "if end >= super::read_cursor(memory.tail()) {",
+        "if !word.is_ready(lap) {\n                    return count;",
+        "if run.first.wrapping_add(count) >= super::read_cursor(memory.tail()) {\n                    return count;",
     ),
     // Recovery.
     kill(

@@ -40,6 +40,8 @@ impl Life {
 enum Way {
     /// That of one message at first sight.
     Short,
+    /// That of one message at first sight which is copied and released at once.
+    Value,
     /// That of any number.
     Long,
 }
@@ -54,11 +56,9 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
         };
         match way {
             Way::Short => {
-                let Some(position) = end.claim_one(memory) else { return false };
-                bench.write(position, 100);
-                end.commit_one(memory, position);
+                return end.put_one(memory, |position| bench.write(position, 100));
             }
-            Way::Long => {
+            Way::Value | Way::Long => {
                 let Ok(run) = end.claim(memory, 1) else { return false };
                 bench.write(run.first, 100);
                 end.commit(memory, run);
@@ -79,10 +79,20 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
         } else {
             ReceiveEnd::Multi(MultiReceiver::new(RECEIVER))
         };
+        let copy = |position| {
+            read.set(Some(bench.read(position)));
+            true
+        };
+        if single && matches!(way, Way::Value) {
+            end.pass_one(memory, copy);
+            return;
+        }
         // One of many goes the short way only after it has looked for what came back.
         if let Ok(run) = end.take(memory, 1) {
             read.set(Some(bench.read(run.first)));
             end.release(memory, run);
+        } else if matches!(way, Way::Value) {
+            end.pass_one(memory, copy);
         } else if let (Way::Short, Some(position)) = (way, end.take_one(memory)) {
             read.set(Some(bench.read(position)));
             end.release_one(memory, position);
@@ -99,7 +109,9 @@ fn a_receiver_dies_over_an_aborted_claim() {
             let bench = Bench::new(ends(false, false), 0);
             let mut sender = bench.sender(SENDER);
             sender.abort();
-            let done = Mortal::live(&bench, step, |memory| drop(MultiReceiver::new(RECEIVER).take(memory, 1)));
+            let done = Mortal::live(&bench, step, |memory| {
+                let _ = MultiReceiver::new(RECEIVER).take(memory, 1);
+            });
             died.fetch_or(done.is_none(), Relaxed);
             recover(&*bench, RECEIVER);
             let mut receiver = bench.receiver(RECEIVER);
@@ -185,7 +197,7 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    [Way::Short, Way::Long].into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
+    [Way::Short, Way::Value, Way::Long].into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
 }
 
 fn receiver_dies_on(way: Way, single_sender: bool, single: bool) {

@@ -4,22 +4,36 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::layout::control::Signals;
-use crate::ring::Memory;
+use crate::ring::{Memory, Run};
 use crate::segment::{Segment, Slots};
 use crate::sync::{AtomicU64, Ordering};
+
+/// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
+const LINES_AHEAD: u64 = 4;
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {
     slots: Slots,
     shift: u32,
     max_len: usize,
+    /// Slots that share a cache line, less one.
+    line_mask: u64,
+    /// How many slots ahead of its work a batch fetches.
+    ahead: u64,
 }
 
 impl SharedRing {
     /// A handle on the ring of `segment`.
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
-        Self { slots: segment.slots(), shift: geometry.shift(), max_len: geometry.request.max_len as usize }
+        let slots_per_line = 64 / geometry.stride.min(64);
+        Self {
+            slots: segment.slots(),
+            shift: geometry.shift(),
+            max_len: geometry.request.max_len as usize,
+            line_mask: slots_per_line - 1,
+            ahead: LINES_AHEAD * slots_per_line,
+        }
     }
 
     /// The words that both sides look at.
@@ -119,11 +133,21 @@ impl Memory for SharedRing {
         self.shift
     }
     #[inline]
-    fn fetch_ahead(&self, position: u64) {
-        self.slots.fetch_ahead(position);
+    fn fetch_ahead(&self, position: u64, end: u64) {
+        let ahead = position.wrapping_add(self.ahead);
+        if position & self.line_mask == 0 && ahead < end {
+            self.slots.fetch_ahead(ahead);
+        }
     }
     #[inline]
-    fn look_ahead(&self, position: u64) {
-        self.slots.look_ahead(position);
+    fn look_ahead(&self, position: u64, end: u64) {
+        let ahead = position.wrapping_add(self.ahead);
+        if position & self.line_mask == 0 && ahead < end {
+            self.slots.look_ahead(ahead);
+        }
+    }
+    #[inline]
+    fn words(&self, piece: Run) -> impl Iterator<Item = &AtomicU64> {
+        self.slots.words(piece.first, piece.count)
     }
 }

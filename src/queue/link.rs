@@ -36,7 +36,7 @@ pub struct Link {
     settled: Option<[u64; 2]>,
     /// Looks in vain without waiting, since the clock was read.
     vain: u32,
-    mapped: Mapped,
+    pub mapped: Mapped,
     /// When a wait for several ends chose this one last; they count for themselves.
     pub chosen: u64,
     /// What a helper thread does in its place, once asked for.
@@ -47,7 +47,7 @@ pub struct Link {
 
 /// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
 /// call instead of hundreds of page faults, without mapping all of a large queue for a few messages.
-struct Mapped {
+pub struct Mapped {
     /// Positions below it have been dealt with.
     to: u64,
     /// Slots left until a whole lap has been.
@@ -130,6 +130,14 @@ impl Link {
         self.signals().removed.load(Ordering::Acquire) != 0
     }
 
+    /// Whether the queue is neither closed nor removed: one branch for both.
+    #[inline]
+    pub fn takes_messages(&self) -> bool {
+        let Signals { closed, removed, .. } = self.signals();
+        // Relaxed: a sender goes by what it sees, and reads nothing behind it.
+        closed.load(Ordering::Relaxed) | removed.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether waits are to end.
     pub fn interrupted(&self) -> bool {
         // Relaxed: a flag that is looked at again and again.
@@ -183,24 +191,6 @@ impl Link {
         self.vain = LOOKS_PER_SWEEP - 1;
     }
 
-    /// Has pages mapped ahead, when `run` comes near to the end of what is.
-    #[inline]
-    pub fn map_ahead(&mut self, run: Run) {
-        if run.end() > self.mapped.to {
-            self.map_more(run);
-        }
-    }
-
-    #[cold]
-    fn map_more(&mut self, run: Run) {
-        let from = self.mapped.to.max(run.first);
-        let count = self.ring.populate(from, self.mapped.next).max(run.count);
-        let Mapped { to, left, next } = &mut self.mapped;
-        *left = left.saturating_sub(count);
-        *to = if *left == 0 { u64::MAX } else { from.saturating_add(count) };
-        *next = (*next * 2).min(4 << 20);
-    }
-
     /// Whether senders have joined and none is left alive.
     pub fn senders_gone(&self) -> bool {
         senders_gone(&self.ring)
@@ -236,6 +226,25 @@ impl Link {
             self.settled = (!self.under_way).then_some(now);
         }
         !self.under_way
+    }
+}
+
+impl Mapped {
+    /// Has pages mapped ahead, when `run` comes near to the end of what is.
+    #[inline]
+    pub fn map_ahead(&mut self, ring: &SharedRing, run: Run) {
+        if run.end() > self.to {
+            self.map_more(ring, run);
+        }
+    }
+
+    #[cold]
+    fn map_more(&mut self, ring: &SharedRing, run: Run) {
+        let from = self.to.max(run.first);
+        let count = ring.populate(from, self.next).max(run.count);
+        self.left = self.left.saturating_sub(count);
+        self.to = if self.left == 0 { u64::MAX } else { from.saturating_add(count) };
+        self.next = (self.next * 2).min(4 << 20);
     }
 }
 

@@ -14,6 +14,7 @@ use super::hold::Shared;
 use super::link::{Link, count};
 use crate::error::{Fault, JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
+use crate::participant::SharedRing;
 use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::Segment;
@@ -187,7 +188,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
             self.refuse(run);
             return Err(Blocked::Fault(fault));
         }
-        self.link.map_ahead(run);
+        let Link { ring, mapped, .. } = &mut *self.link;
+        mapped.map_ahead(ring, run);
         let again = self.end.get_mut().take_redelivered();
         if again > 0 {
             count(&self.link.row().redelivered, again);
@@ -389,12 +391,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// The message at `position`, which is held.
     #[inline]
     pub(super) fn message(&self, position: u64) -> &T {
-        let ring = &self.link.ring;
-        let slot = core::ptr::slice_from_raw_parts(ring.payload(position), ring.len(position));
-        // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as we live; and
-        // correct processes leave it alone until it is released, which nobody does while this borrow lasts.
-        let bytes = unsafe { &*slot };
-        T::ref_from_bytes(bytes).expect("slots have the size and alignment of their queue's messages")
+        T::ref_from_bytes(bytes(&self.link.ring, position))
+            .expect("slots have the size and alignment of their queue's messages")
     }
 }
 
@@ -418,6 +416,15 @@ impl<T: ?Sized> Drop for Receiver<T> {
             self.end.get_mut().settle(&link.ring);
         }
     }
+}
+
+/// The bytes of the message at `position`, which was taken and is not released while they are borrowed.
+#[inline]
+pub(super) fn bytes(ring: &SharedRing, position: u64) -> &[u8] {
+    let slot = core::ptr::slice_from_raw_parts(ring.payload(position), ring.len(position));
+    // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as the ring lives; and
+    // correct processes leave it alone until it is released, which the caller does after this borrow.
+    unsafe { &*slot }
 }
 
 #[inline]

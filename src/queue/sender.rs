@@ -11,8 +11,9 @@ use super::loan::Loan;
 use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
+use crate::participant::SharedRing;
 use crate::payload::{Payload, copy};
-use crate::ring::{AHEAD, Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
+use crate::ring::{Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, Phase, until};
@@ -149,14 +150,17 @@ impl<T: ?Sized + Payload> Sender<T> {
         let bytes = message.as_bytes();
         self.check_len(bytes.len())?;
         self.check_open()?;
-        if self.open.is_none()
-            && let Some(position) = self.end.claim_one(&self.link.ring)
-        {
-            self.account(Run { first: position, count: 1 });
-            self.write(position, bytes);
-            self.end.commit_one(&self.link.ring, position);
-            self.note_sent(1, bytes.len() as u64);
-            return Ok(());
+        if self.open.is_none() {
+            let Self { link, end, .. } = self;
+            let Link { ring, mapped, .. } = link;
+            let sent = end.put_one(ring, |position| {
+                mapped.map_ahead(ring, Run { first: position, count: 1 });
+                write(ring, position, bytes);
+            });
+            if sent {
+                self.note_sent(1, bytes.len() as u64);
+                return Ok(());
+            }
         }
         self.send_slowly(bytes, limit(self))
     }
@@ -164,7 +168,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[cold]
     fn send_slowly(&mut self, bytes: &[u8], limit: Limit) -> Result<(), SendError> {
         let run = self.claim(1, limit)?;
-        self.write(run.first, bytes);
+        write(&self.link.ring, run.first, bytes);
         self.publish(run, bytes.len() as u64);
         Ok(())
     }
@@ -198,14 +202,14 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.open = Some(run);
         let (mut written, mut bytes, mut failed) = (0, 0, None);
         for position in run.positions() {
-            self.link.ring.fetch_ahead(position.wrapping_add(AHEAD));
+            self.link.ring.fetch_ahead(position, run.end());
             let Some(message) = messages.next() else { break };
             let message = message.as_bytes();
             if let Err(error) = self.check_len(message.len()) {
                 failed = Some(error);
                 break;
             }
-            self.write(position, message);
+            write(&self.link.ring, position, message);
             written += 1;
             bytes += message.len() as u64;
         }
@@ -331,16 +335,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         check_open(&self.link)
     }
 
-    #[inline]
-    fn write(&mut self, position: u64, bytes: &[u8]) {
-        self.link.ring.set_len(position, bytes.len());
-        let payload = self.link.ring.payload(position);
-        // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
-        // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
-        // it, because slices into slots exist only while their messages are held.
-        unsafe { copy(bytes, payload) };
-    }
-
     /// Makes a written run visible, counts it, and wakes receivers.
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
@@ -350,8 +344,12 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     /// Counts messages that have been made visible, and wakes receivers.
     #[inline]
-    fn note_sent(&self, messages: u64, bytes: u64) {
+    fn note_sent(&mut self, messages: u64, bytes: u64) {
+        let overwritten = self.end.take_overwritten();
         let row = self.link.row();
+        if overwritten > 0 {
+            count(&row.overwritten, overwritten);
+        }
         count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
         self.link.wake_receivers(messages);
@@ -394,7 +392,7 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     #[inline]
     fn account(&mut self, run: Run) -> Run {
-        self.link.map_ahead(run);
+        self.link.mapped.map_ahead(&self.link.ring, run);
         let overwritten = self.end.take_overwritten();
         if overwritten > 0 {
             count(&self.link.row().overwritten, overwritten);
@@ -454,6 +452,17 @@ impl<T: ?Sized> Drop for Sender<T> {
     }
 }
 
+/// Writes a message whose length was checked into a slot that was claimed.
+#[inline]
+fn write(ring: &SharedRing, position: u64, bytes: &[u8]) {
+    ring.set_len(position, bytes.len());
+    let payload = ring.payload(position);
+    // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
+    // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
+    // it, because slices into slots exist only while their messages are held.
+    unsafe { copy(bytes, payload) };
+}
+
 /// Whether a full queue is one, and not scribbled upon.
 fn audit(end: &SendEnd, link: &Link) -> Result<(), SendError> {
     match end.audit(&link.ring) {
@@ -464,10 +473,10 @@ fn audit(end: &SendEnd, link: &Link) -> Result<(), SendError> {
 
 #[inline]
 fn check_open(link: &Link) -> Result<(), SendError> {
-    if link.is_removed() {
-        return Err(SendError::Removed);
+    if link.takes_messages() {
+        return Ok(());
     }
-    if link.is_closed() { Err(SendError::Closed) } else { Ok(()) }
+    Err(if link.is_removed() { SendError::Removed } else { SendError::Closed })
 }
 
 fn send_end(link: &Link, geometry: &Geometry) -> Result<SendEnd, JoinError> {

@@ -1,7 +1,8 @@
 //! The short way of one message: for the least latency, with nothing on it that can be elsewhere.
 
 use super::Receiver;
-use super::receiver::Want;
+use super::link::Link;
+use super::receiver::{Want, bytes};
 use crate::error::RecvError;
 use crate::layout::word::Word;
 use crate::payload::Payload;
@@ -19,34 +20,48 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// is over.
     #[inline]
     pub(super) fn take_one(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<u64>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
+        if let Some(position) = self.take_at_sight()? {
+            return Ok(Some(position));
         }
-        let polls = if self.link.wait == Wait::Sleep { 1 } else { FIRST_POLLS };
         // With messages that outlive their calls, each take has to look after those first.
-        let polls = if self.holds.get().is_some() { 0 } else { polls };
-        for _ in 0..polls {
-            let end = self.end.get_mut();
-            if let Some(position) = end.take_one(&self.link.ring) {
-                return self.accept_one(position).map(Some);
+        if self.link.wait != Wait::Sleep && self.holds.get().is_none() {
+            for _ in 0..FIRST_POLLS {
+                watch(self.end.get_mut().next(&self.link.ring));
+                if let Some(position) = self.end.get_mut().take_one(&self.link.ring) {
+                    return self.accept_one(position).map(Some);
+                }
             }
-            watch(end.next(&self.link.ring));
         }
-        Ok(self.take(Want::all(1), deadline())?.first())
+        self.take_slowly(deadline())
     }
 
     /// Takes one message if there is one now: its position.
     #[inline]
     pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
+        match self.take_at_sight()? {
+            None => self.take_slowly(None),
+            taken => Ok(taken),
+        }
+    }
+
+    /// Takes one message that lies there, if that is all there is to do.
+    #[inline]
+    fn take_at_sight(&mut self) -> Result<Option<u64>, RecvError> {
         if !self.link.is_here() {
             return Err(RecvError::Forked);
         }
-        if self.holds.get().is_none()
-            && let Some(position) = self.end.get_mut().take_one(&self.link.ring)
-        {
-            return self.accept_one(position).map(Some);
+        if self.holds.get().is_some() {
+            return Ok(None);
         }
-        Ok(self.take(Want::all(1), None)?.first())
+        match self.end.get_mut().take_one(&self.link.ring) {
+            Some(position) => self.accept_one(position).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    #[cold]
+    fn take_slowly(&mut self, deadline: Option<Deadline>) -> Result<Option<u64>, RecvError> {
+        Ok(self.take(Want::all(1), deadline)?.first())
     }
 
     /// Notes that one message was taken the short way: not delivered before, and nothing else came free.
@@ -57,7 +72,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
             self.refuse(run);
             return Err(RecvError::Fault(fault));
         }
-        self.link.map_ahead(run);
+        let Link { ring, mapped, .. } = &mut *self.link;
+        mapped.map_ahead(ring, run);
         self.held.set(self.held.get() + 1);
         Ok(position)
     }
@@ -69,20 +85,114 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         let bytes = self.link.ring.len(position) as u64;
-        if self.holds.get().is_none() {
-            let mut end = self.end.borrow_mut();
-            end.release_one(&self.link.ring, position);
+        if self.holds.get().is_none() && self.end.borrow_mut().release_one(&self.link.ring, position) {
             self.held.set(self.held.get() - 1);
-            if self.held.get() == 0 {
-                end.rewind(&self.link.ring);
-            }
         } else {
-            self.end.borrow_mut().release_one(&self.link.ring, position);
-            self.let_go(1);
+            self.release_out_of_turn(position);
         }
         self.note_pulled(1, bytes);
         self.link.wake_senders(1);
     }
+
+    #[cold]
+    fn release_out_of_turn(&self, position: u64) {
+        self.end.borrow_mut().release(&self.link.ring, Run { first: position, count: 1 });
+        self.let_go(1);
+    }
+}
+
+/// Messages that are copied out and released at once.
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// Copies a message that lies there, if that is all there is to do, and frees its slot.
+    #[inline]
+    fn pass_at_sight<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Result<Option<V>, RecvError> {
+        if !self.link.is_here() {
+            return Err(RecvError::Forked);
+        }
+        if self.holds.get().is_some() {
+            return Ok(None);
+        }
+        let Link { ring, mapped, .. } = &mut *self.link;
+        let (mut value, mut len) = (None, 0);
+        let passed = self.end.get_mut().pass_one(ring, |position| {
+            // One that is out of bounds is reported by the long way.
+            let sound = ring.check_len(position).is_ok();
+            if sound {
+                mapped.map_ahead(ring, Run { first: position, count: 1 });
+                let bytes = bytes(ring, position);
+                len = bytes.len() as u64;
+                value = Some(copy(bytes));
+            }
+            sound
+        });
+        if passed {
+            self.note_pulled(1, len);
+            self.link.wake_senders(1);
+        }
+        Ok(value)
+    }
+}
+
+impl Receiver {
+    /// Waits for the next message and copies it out, for bytes that the sending side might change while they are read.
+    /// The buffer is cleared first, and keeps its room. The slot is free again at once, so a process that dies with the
+    /// copy has lost it; [`recv`](Self::recv) gives a message back that was not dealt with.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn recv_copy(&mut self, buffer: &mut Vec<u8>) -> Result<(), RecvError> {
+        let mut fill = |bytes: &[u8]| {
+            buffer.clear();
+            buffer.extend_from_slice(bytes);
+        };
+        match self.pass_at_sight(&mut fill)? {
+            Some(()) => Ok(()),
+            None => self.recv().map(|message| fill(&message)),
+        }
+    }
+}
+
+impl<T: Payload> Receiver<T> {
+    /// Takes one message, waiting for as long as it takes, and gives its value: the fastest way for small types. Its slot is free
+    /// again at once, so a process that dies with the value has lost it; [`recv`](Self::recv) gives a message back that was
+    /// not dealt with.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::<u64>::in_memory(Options::of(64))?;
+    /// queue.sender()?.send(&7)?;
+    /// assert_eq!(queue.receiver()?.recv_value()?, 7);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[inline]
+    pub fn recv_value(&mut self) -> Result<T, RecvError> {
+        match self.pass_at_sight(read)? {
+            Some(value) => Ok(value),
+            None => self.recv().map(|message| read(message.as_bytes())),
+        }
+    }
+
+    /// Takes one message if there is one now, and gives its value. See [`recv_value`](Self::recv_value).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
+        match self.pass_at_sight(read)? {
+            None => Ok(self.try_recv()?.map(|message| read(message.as_bytes()))),
+            taken => Ok(taken),
+        }
+    }
+}
+
+/// A copy of the message in `bytes`, as its type.
+#[inline]
+fn read<T: Payload>(bytes: &[u8]) -> T {
+    T::read_from_bytes(bytes).expect("slots have the size of their queue's messages")
 }
 
 /// Waits a moment for the word to become what it will be. Nothing is computed between two looks.

@@ -23,22 +23,19 @@ impl SendEnd {
         }
     }
 
-    /// Claims one slot at first sight: the short way. It must be committed with [`commit_one`](Self::commit_one), at once.
+    /// Sends one message at first sight: the short way. `write` writes it at the position that it is given, and does not
+    /// panic. Returns whether there was a free slot.
     #[inline]
-    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+    pub fn put_one<M: Memory>(&mut self, memory: &M, write: impl FnOnce(u64)) -> bool {
         match self {
-            Self::Single(end) => end.claim_one(memory),
-            Self::Multi(end) => end.claim_one(memory),
+            Self::Single(end) => {
+                let Some(position) = end.claim_one(memory) else { return false };
+                write(position);
+                end.commit_one(memory, position);
+            }
+            Self::Multi(end) => return end.put_one(memory, write),
         }
-    }
-
-    /// Makes the message at `position`, claimed with [`claim_one`](Self::claim_one), visible.
-    #[inline]
-    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        match self {
-            Self::Single(end) => end.commit_one(memory, position),
-            Self::Multi(end) => end.commit_one(memory, position),
-        }
+        true
     }
 
     /// Makes the messages of `run` visible: it begins at the first claimed position that is not yet committed.
@@ -107,6 +104,23 @@ impl ReceiveEnd {
         }
     }
 
+    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot; or leaves it there, if
+    /// `read` refuses it. `read` does not panic. Returns whether one was taken.
+    #[inline]
+    pub fn pass_one<M: Memory>(&mut self, memory: &M, read: impl FnOnce(u64) -> bool) -> bool {
+        match self {
+            Self::Single(end) => end.pass_one(memory, read),
+            Self::Multi(end) => {
+                let Some(position) = end.take_one(memory) else { return false };
+                if read(position) {
+                    return end.release_one(memory, position);
+                }
+                end.give_back(memory, Run { first: position, count: 1 }, false);
+                false
+            }
+        }
+    }
+
     /// The word to watch for the next message, and what it will be.
     #[inline]
     pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
@@ -116,9 +130,10 @@ impl ReceiveEnd {
         }
     }
 
-    /// Frees the slot of one message that has been read.
+    /// Frees the slot of one message that has been read: the short way. `false`: it is not the oldest that is held, or others
+    /// came back; then nothing was done.
     #[inline]
-    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
         match self {
             Self::Single(end) => end.release_one(memory, position),
             Self::Multi(end) => end.release_one(memory, position),

@@ -60,12 +60,17 @@ pub trait Memory {
     /// The capacity as a power of two.
     fn shift(&self) -> u32;
 
-    /// A hint that the slot of `position` will soon be written, or taken.
+    /// A hint that slots from `position` up to `end` will be written, or taken, one after another.
     #[inline]
-    fn fetch_ahead(&self, _position: u64) {}
-    /// A hint that the slot of `position` will soon be read.
+    fn fetch_ahead(&self, _position: u64, _end: u64) {}
+    /// The same for slots that will be read.
     #[inline]
-    fn look_ahead(&self, _position: u64) {}
+    fn look_ahead(&self, _position: u64, _end: u64) {}
+    /// The words of a run that lies within one lap, in order.
+    #[inline]
+    fn words(&self, piece: Run) -> impl Iterator<Item = &AtomicU64> {
+        piece.positions().map(|position| self.word(position))
+    }
 
     /// Slots.
     #[inline]
@@ -101,6 +106,16 @@ impl Run {
     pub fn end(self) -> u64 {
         self.first.wrapping_add(self.count)
     }
+
+    /// The same in pieces that each lie within one lap of a ring of `capacity` slots, so that the slots of a piece follow one
+    /// another and their words have one lap. `count` is at most `capacity`.
+    #[inline]
+    pub fn pieces(self, capacity: u64) -> impl Iterator<Item = Run> {
+        let to_the_end = capacity - (self.first & (capacity - 1));
+        let count = self.count.min(to_the_end);
+        let rest = Run { first: self.first.wrapping_add(count), count: self.count - count };
+        [Run { first: self.first, count }, rest].into_iter().filter(|piece| piece.count > 0)
+    }
 }
 
 /// Why nothing could be claimed or taken.
@@ -122,9 +137,6 @@ pub struct InTheWay {
     /// The word as it was seen, for a repair of exactly that.
     pub word: Word,
 }
-
-/// How many slots a batch fetches ahead: enough to hide a miss behind the work on those before.
-pub const AHEAD: u64 = 8;
 
 /// What one look at one slot came to.
 enum Step {

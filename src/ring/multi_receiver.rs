@@ -1,9 +1,7 @@
 //! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
 //! before any other.
 
-use super::{
-    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor,
-};
+use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -90,16 +88,21 @@ impl MultiReceiver {
 
     /// Frees the slot of a message that has been read.
     #[inline]
-    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
         let free = Word::free(memory.lap(position).wrapping_add(1));
         // Release: release, pairs with claim.
         memory.word(position).store(free.bits(), Ordering::Release);
+        true
     }
 
     /// Frees the slots of messages that have been read.
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
-        for position in run.positions() {
-            self.release_one(memory, position);
+        for piece in run.pieces(memory.capacity()) {
+            let free = Word::free(memory.lap(piece.first).wrapping_add(1)).bits();
+            for word in memory.words(piece) {
+                // Release: release, pairs with claim.
+                word.store(free, Ordering::Release);
+            }
         }
     }
 
@@ -141,7 +144,7 @@ impl MultiReceiver {
     fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
         while count < want {
-            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            memory.fetch_ahead(first.wrapping_add(count), first.wrapping_add(want));
             if !matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
                 break;
             }
@@ -156,6 +159,9 @@ impl MultiReceiver {
         let lap = memory.lap(position);
         // Relaxed: nothing is read before the exchange, which is the Acquire.
         let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        if word == Word::ready(lap) {
+            return Ok(exchange(memory, position, word, word.taken_by(self.owner)));
+        }
         let Some(state) = word.state() else {
             return Err(contradiction("state word at head", Word::ready(lap), word));
         };

@@ -1,8 +1,6 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
-use super::{
-    AHEAD, Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor,
-};
+use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -40,6 +38,15 @@ impl MultiSender {
         help(memory.tail(), position, position.wrapping_add(1));
     }
 
+    /// Claims and commits one message, which `write` writes.
+    #[inline]
+    pub fn put_one<M: Memory>(&mut self, memory: &M, write: impl FnOnce(u64)) -> bool {
+        let Some(position) = self.claim_one(memory) else { return false };
+        write(position);
+        self.commit_one(memory, position);
+        true
+    }
+
     /// Claims between one and `want` slots in a row. Each must be committed or aborted.
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         let mut patience = Patience::new(memory);
@@ -64,7 +71,13 @@ impl MultiSender {
 
     /// Makes the message at each position of `run` visible. The payloads have been written.
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        run.positions().for_each(|position| make_ready(memory, position));
+        for piece in run.pieces(memory.capacity()) {
+            let ready = Word::ready(memory.lap(piece.first)).bits();
+            for word in memory.words(piece) {
+                // Release: commit, pairs with take.
+                word.store(ready, Ordering::Release);
+            }
+        }
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.
@@ -90,7 +103,7 @@ impl MultiSender {
     fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
         while count < want {
-            memory.fetch_ahead(first.wrapping_add(count + AHEAD));
+            memory.fetch_ahead(first.wrapping_add(count), first.wrapping_add(want));
             if !matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
                 break;
             }
@@ -106,6 +119,16 @@ impl MultiSender {
         let lap = memory.lap(position);
         // Acquire: claim, pairs with release and abort and claim: whoever sees a claim sees a head no older than its owner.
         let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        if word == Word::free(lap) {
+            return Ok(self.exchange(memory, position, word));
+        }
+        self.claim_other(memory, position, word)
+    }
+
+    /// The slot is not simply free.
+    #[inline(never)]
+    fn claim_other<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Result<Step, Blocked> {
+        let lap = memory.lap(position);
         let Some(state) = word.state() else {
             return Err(contradiction("state word at tail", Word::free(lap), word));
         };
@@ -146,6 +169,7 @@ impl MultiSender {
         Err(Blocked::Fault(Fault::corrupt("head", position.wrapping_sub(memory.capacity()), head)))
     }
 
+    #[inline]
     fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
         let mine = Word::claim(memory.lap(position), self.owner);
         // AcqRel: claim, pairs with release and abort and claim: whoever had the slot has read or written it before us, and

@@ -4,7 +4,7 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{AHEAD, Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -68,12 +68,26 @@ impl SingleReceiver {
     #[inline]
     pub fn take_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let position = self.next;
-        if self.rewind || take_word(memory, position) != Word::ready(memory.lap(position)) {
+        if self.rewind || !self.is_fresh(memory) {
             return None;
         }
         self.next = position.wrapping_add(1);
         note_delivered(memory, self.next);
         Some(position)
+    }
+
+    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot, unless `read` refuses it. Nobody has seen it
+    /// before that, so `delivered_to` need not say so: should we be killed in between, it is as if it had not been taken.
+    #[inline]
+    pub fn pass_one<M: Memory>(&mut self, memory: &M, read: impl FnOnce(u64) -> bool) -> bool {
+        let position = self.next;
+        let at_rest = position == self.head && !self.rewind;
+        if !at_rest || !self.is_fresh(memory) || !read(position) {
+            return false;
+        }
+        self.next = position.wrapping_add(1);
+        self.move_head(memory, self.next);
+        true
     }
 
     /// The word to watch for the next message, and what it will be.
@@ -82,15 +96,14 @@ impl SingleReceiver {
         (memory.word(self.next), Word::ready(memory.lap(self.next)))
     }
 
-    /// Gives the slot of a message that has been read back to the senders.
+    /// Gives the slot of a message that has been read back to the senders, if nothing else was taken or came back.
     #[inline]
-    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        if position != self.head || position.wrapping_add(1) != self.next {
-            return self.release(memory, Run { first: position, count: 1 });
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
+        if position != self.head || position.wrapping_add(1) != self.next || self.rewind {
+            return false;
         }
-        self.head = self.next;
-        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
-        memory.head().store(self.head, Ordering::Release);
+        self.move_head(memory, self.next);
+        true
     }
 
     /// Gives the slots of messages that have been read back to the senders.
@@ -99,12 +112,11 @@ impl SingleReceiver {
         if run.first != self.head {
             return mark_skipped(memory, run);
         }
-        self.head = run.end();
-        while self.head < self.next && self.is_skipped(memory, self.head) {
-            self.head += 1;
+        let mut head = run.end();
+        while head < self.next && self.is_skipped(memory, head) {
+            head += 1;
         }
-        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
-        memory.head().store(self.head, Ordering::Release);
+        self.move_head(memory, head);
     }
 
     /// Puts messages back: they are delivered again, in order, before anything newer. `seen` says whether the program
@@ -168,27 +180,49 @@ impl SingleReceiver {
         }
     }
 
+    /// Whether the next message is there, not delivered before.
+    #[inline]
+    fn is_fresh<M: Memory>(&self, memory: &M) -> bool {
+        take_word(memory, self.next) == Word::ready(memory.lap(self.next))
+    }
+
+    #[inline]
+    fn move_head<M: Memory>(&mut self, memory: &M, head: u64) {
+        self.head = head;
+        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
+        memory.head().store(self.head, Ordering::Release);
+    }
+
     #[inline]
     fn deliver<M: Memory>(&mut self, memory: &M, want: u64, word: Word) -> Run {
         let first = self.next;
-        let want = want.clamp(1, memory.capacity());
-        let mut end = first;
-        let mut word = word;
-        loop {
-            self.redelivered += u64::from(word.deliveries() > 0);
-            end = end.wrapping_add(1);
-            if end.wrapping_sub(first) >= want {
-                break;
-            }
-            memory.look_ahead(end.wrapping_add(AHEAD));
-            word = take_word(memory, end);
-            if !word.is_ready(memory.lap(end)) {
-                break;
+        let want = Run { first, count: want.clamp(1, memory.capacity()) };
+        self.redelivered += u64::from(word.deliveries() > 0);
+        let rest = Run { first: first.wrapping_add(1), count: want.count - 1 };
+        let run = Run { first, count: 1 + self.count_ready(memory, rest) };
+        self.next = run.end();
+        note_delivered(memory, self.next);
+        run
+    }
+
+    /// How many messages are there in a row, from the first position of `run` on.
+    #[inline]
+    fn count_ready<M: Memory>(&mut self, memory: &M, run: Run) -> u64 {
+        let mut count = 0;
+        for piece in run.pieces(memory.capacity()) {
+            let lap = memory.lap(piece.first);
+            for word in memory.words(piece) {
+                memory.look_ahead(run.first.wrapping_add(count), run.end());
+                // Acquire: take, pairs with commit and abort: the payload is whole.
+                let word = Word::from_bits(word.load(Ordering::Acquire));
+                if !word.is_ready(lap) {
+                    return count;
+                }
+                self.redelivered += u64::from(word.deliveries() > 0);
+                count += 1;
             }
         }
-        self.next = end;
-        note_delivered(memory, end);
-        Run { first, count: end.wrapping_sub(first) }
+        count
     }
 
     /// There is nothing to read at `next`. Head moves along unless something older is still held.
@@ -197,9 +231,7 @@ impl SingleReceiver {
         let nothing_held = self.next == self.head;
         self.next = self.next.wrapping_add(1);
         if nothing_held {
-            self.head = self.next;
-            // Release: release, pairs with claim. Release: advance, pairs with read cursor.
-            memory.head().store(self.head, Ordering::Release);
+            self.move_head(memory, self.next);
             self.freed = true;
         }
     }

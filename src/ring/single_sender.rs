@@ -10,8 +10,8 @@ use crate::sync::Ordering;
 #[derive(Debug)]
 pub struct SingleSender {
     pub(super) tail: u64,
-    /// The last head seen; the true one is never lower.
-    head: u64,
+    /// The slots of all positions below are known to be free: what head said when it was last looked at.
+    limit: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
 }
@@ -34,24 +34,25 @@ impl SingleSender {
         if free_by_head && tail.wrapping_sub(head) > memory.capacity() {
             return Err(Fault::corrupt("head", tail, head));
         }
-        Ok(Self { tail, head, free_by_head })
+        let limit = if free_by_head { head.saturating_add(memory.capacity()) } else { tail };
+        Ok(Self { tail, limit, free_by_head })
     }
 
     /// Finds one free slot at first sight: the short way. It is committed with [`commit_one`](Self::commit_one).
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        let free = if self.free_by_head {
-            self.tail.wrapping_sub(self.head) < memory.capacity()
-        } else {
-            free_word(memory, self.tail) == Word::free(memory.lap(self.tail))
-        };
+        let free = self.tail < self.limit
+            || !self.free_by_head && free_word(memory, self.tail) == Word::free(memory.lap(self.tail));
         free.then_some(self.tail)
     }
 
     /// Makes the message at `position`, the one that was claimed, visible.
     #[inline]
     pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.commit(memory, Run { first: position, count: 1 });
+        let ready = Word::ready(memory.lap(position));
+        // Release: commit, pairs with take.
+        memory.word(position).store(ready.bits(), Ordering::Release);
+        self.move_tail(memory, position.wrapping_add(1));
     }
 
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
@@ -64,14 +65,14 @@ impl SingleSender {
     /// Makes the message at each position of `run` visible. The payloads have been written.
     #[inline]
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        for position in run.positions() {
-            let ready = Word::ready(memory.lap(position));
-            // Release: commit, pairs with take.
-            memory.word(position).store(ready.bits(), Ordering::Release);
+        for piece in run.pieces(memory.capacity()) {
+            let ready = Word::ready(memory.lap(piece.first)).bits();
+            for word in memory.words(piece) {
+                // Release: commit, pairs with take.
+                word.store(ready, Ordering::Release);
+            }
         }
-        self.tail = run.end();
-        // Release: advance, pairs with read cursor.
-        memory.tail().store(self.tail, Ordering::Release);
+        self.move_tail(memory, run.end());
     }
 
     /// Whether a full ring is one, and not scribbled upon.
@@ -80,10 +81,17 @@ impl SingleSender {
     }
 
     #[inline]
+    fn move_tail<M: Memory>(&mut self, memory: &M, tail: u64) {
+        self.tail = tail;
+        // Release: advance, pairs with read cursor.
+        memory.tail().store(self.tail, Ordering::Release);
+    }
+
+    #[inline]
     fn room<M: Memory>(&mut self, memory: &M, want: u64) -> Result<u64, Blocked> {
         let capacity = memory.capacity();
         let want = want.min(capacity);
-        if capacity.wrapping_sub(self.tail.wrapping_sub(self.head)) >= want && self.head <= self.tail {
+        if self.limit.saturating_sub(self.tail) >= want {
             return Ok(want);
         }
         // Acquire: claim, pairs with release: the receiver's reads come before our writes.
@@ -93,7 +101,7 @@ impl SingleSender {
             // Not to be remembered: the short way above would take it for room.
             return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
         }
-        self.head = head;
+        self.limit = head.saturating_add(capacity);
         if used == capacity { Err(Blocked::Wait(None)) } else { Ok(want.min(capacity - used)) }
     }
 

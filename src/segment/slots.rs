@@ -76,6 +76,26 @@ impl Slots {
         unsafe { &*place }
     }
 
+    /// The words of `count` slots that follow one another from `index` on, taken modulo the capacity: fewer where the last
+    /// slot is before that.
+    #[inline]
+    pub(crate) fn words(&self, index: u64, count: u64) -> impl Iterator<Item = &AtomicU64> {
+        self.row_of_slots(index, count).map(|slot| {
+            // SAFETY: as in `word`.
+            unsafe { &*slot.cast::<AtomicU64>() }
+        })
+    }
+
+    /// Where `count` slots begin that follow one another from `index` on, as above.
+    #[inline]
+    fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = *mut u8> + use<> {
+        let first = index & self.mask;
+        let count = count.min(self.mask + 1 - first);
+        let (start, stride) = (self.slot(first), self.stride);
+        // SAFETY: for each of them `first + slot` is below the capacity, and `capacity * stride` bytes follow `base`.
+        (0..count as usize).map(move |slot| unsafe { start.add(slot * stride) })
+    }
+
     /// The length of the message in the slot at `index`, taken modulo the capacity. `None`: every message has the same
     /// (`fixed_len`), and there is no such word.
     #[inline]
@@ -100,13 +120,14 @@ impl Slots {
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
         let place = self.slot(index).cast::<i8>();
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
-        // fault anywhere.
+        // Not the intrinsic, which is a fetch for reading unless the target is known to have this one. All x86-64 processors
+        // take it, the oldest as no operation.
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: the address is within the segment, and a prefetch neither faults nor changes anything.
         unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
+            core::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(not(target_arch = "x86_64"), miri))]
         let _ = place;
     }
 

@@ -1,6 +1,6 @@
 //! Queues of values: any type whose every bit pattern is a valid value.
 
-use ringpost::{Error, Options, Queue, SendError};
+use ringpost::{Error, Options, Queue, RecvError, SendError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::common::{ALL_ENDS, LONG, UniqueName};
@@ -52,6 +52,34 @@ fn values_come_out_as_they_went_in() {
         queue.close();
         assert_eq!(rx.iter().collect::<Vec<_>>(), [tick(5)]);
         assert_eq!(queue.max_len(), size_of::<Tick>());
+    }
+}
+
+#[test]
+fn a_value_is_received_and_its_slot_is_free() {
+    for ends in ALL_ENDS {
+        let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        assert_eq!(rx.try_recv_value(), Ok(None));
+        for i in 0..200 {
+            tx.try_send(&tick(i)).unwrap();
+            tx.try_send(&tick(i + 1000)).unwrap();
+            assert_eq!(rx.recv_value(), Ok(tick(i)));
+            assert_eq!(rx.try_recv_value(), Ok(Some(tick(i + 1000))));
+            assert_eq!(queue.size(), 0);
+        }
+        let totals = queue.stat().totals;
+        assert_eq!((totals.pulled, totals.pulled_bytes), (400, 400 * size_of::<Tick>() as u64));
+        // What came back is delivered before what is new, and what is held is not delivered again.
+        tx.send_batch(&[tick(1), tick(2), tick(3)]).unwrap();
+        rx.recv().unwrap().nack();
+        assert_eq!(rx.recv_value(), Ok(tick(1)));
+        let held = rx.recv().unwrap().hold();
+        assert_eq!(rx.recv_value(), Ok(tick(3)));
+        drop(held);
+        queue.close();
+        assert_eq!(rx.recv_value(), Err(RecvError::Closed));
+        assert_eq!(rx.try_recv_value(), Err(RecvError::Closed));
     }
 }
 

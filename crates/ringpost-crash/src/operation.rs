@@ -18,6 +18,8 @@ pub enum Operation {
     SendSkipped,
     /// Take one message
     Pull,
+    /// Take one message, copy it out and release it, all in one
+    PullCopy,
     /// Take one message, behind a slot that was given up
     PullSkipped,
     /// Release two messages
@@ -283,6 +285,8 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
         Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        // In the long way it has been held for a moment.
+        Operation::PullCopy if !finished => held(&mut all, 1, Must::Maybe),
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::HoldNack => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
         Operation::HoldLate | Operation::HoldLeave => held(&mut all, 2, Must::Be),
@@ -296,7 +300,9 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
     match operation {
         Operation::Release => all[..2].iter_mut().for_each(|message| message.there = gone),
         Operation::ReleaseLate | Operation::HoldLate => all[1].there = gone,
-        Operation::Overwrite | Operation::HoldRelease | Operation::HoldLeave => all[0].there = gone,
+        Operation::Overwrite | Operation::HoldRelease | Operation::HoldLeave | Operation::PullCopy => {
+            all[0].there = gone;
+        }
         // Here, not among the dead letters: the last one only if it has not been delivered either.
         Operation::Bury | Operation::BuryBatch => {
             all[..2].iter_mut().for_each(|message| message.there = Must::NotBe);

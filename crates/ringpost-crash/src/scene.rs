@@ -280,6 +280,14 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             finish();
             batch?.release();
         }
+        Operation::PullCopy => {
+            let mut bytes = Vec::with_capacity(message::MAX_LEN);
+            begin();
+            let copied = rx.recv_copy(&mut bytes);
+            finish();
+            copied?;
+            message::read(&bytes).ok_or("the copy is torn")?;
+        }
         Operation::ReleaseLate => {
             let mut messages = hold(&mut rx, scene, true)?.into_iter();
             let (first, second) = (messages.next(), messages.next());
