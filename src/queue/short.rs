@@ -1,5 +1,7 @@
 //! The short way of one message: for the least latency, with nothing on it that can be elsewhere.
 
+use core::time::Duration;
+
 use super::Receiver;
 use super::link::Link;
 use super::receiver::{Want, bytes};
@@ -23,8 +25,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if let Some(position) = self.take_at_sight()? {
             return Ok(Some(position));
         }
-        // With messages that outlive their calls, each take has to look after those first.
-        if self.link.wait != Wait::Sleep && self.holds.get().is_none() {
+        if self.polls_first() {
             for _ in 0..FIRST_POLLS {
                 watch(self.end.get_mut().next(&self.link.ring));
                 if let Some(position) = self.end.get_mut().take_one(&self.link.ring) {
@@ -57,6 +58,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
             Some(position) => self.accept_one(position).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether a wait begins with a short time of polling. With messages that outlive their calls, each take has to look after
+    /// those first.
+    #[inline]
+    fn polls_first(&self) -> bool {
+        self.link.wait != Wait::Sleep && self.holds.get().is_none()
     }
 
     #[cold]
@@ -103,6 +111,23 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
 /// Messages that are copied out and released at once.
 impl<T: ?Sized + Payload> Receiver<T> {
+    /// Copies the next message and frees its slot, if it comes within a first, short time of polling.
+    #[inline]
+    fn pass_soon<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Result<Option<V>, RecvError> {
+        if let Some(value) = self.pass_at_sight(&mut copy)? {
+            return Ok(Some(value));
+        }
+        if self.polls_first() {
+            for _ in 0..FIRST_POLLS {
+                watch(self.end.get_mut().next(&self.link.ring));
+                if let Some(value) = self.pass_at_sight(&mut copy)? {
+                    return Ok(Some(value));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Copies a message that lies there, if that is all there is to do, and frees its slot.
     #[inline]
     fn pass_at_sight<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Result<Option<V>, RecvError> {
@@ -146,7 +171,7 @@ impl Receiver {
             buffer.clear();
             buffer.extend_from_slice(bytes);
         };
-        match self.pass_at_sight(&mut fill)? {
+        match self.pass_soon(&mut fill)? {
             Some(()) => Ok(()),
             None => self.recv().map(|message| fill(&message)),
         }
@@ -170,9 +195,22 @@ impl<T: Payload> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
-        match self.pass_at_sight(read)? {
+        match self.pass_soon(read)? {
             Some(value) => Ok(value),
             None => self.recv().map(|message| read(message.as_bytes())),
+        }
+    }
+
+    /// Takes one message, waiting for at most `timeout` in all, and gives its value; `None` if there was none. See
+    /// [`recv_value`](Self::recv_value).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
+        match self.pass_soon(read)? {
+            None => Ok(self.recv_timeout(timeout)?.map(|message| read(message.as_bytes()))),
+            taken => Ok(taken),
         }
     }
 

@@ -61,10 +61,11 @@ fn a_value_is_received_and_its_slot_is_free() {
         let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         assert_eq!(rx.try_recv_value(), Ok(None));
+        assert_eq!(rx.recv_value_timeout(core::time::Duration::from_millis(1)), Ok(None));
         for i in 0..200 {
             tx.try_send(&tick(i)).unwrap();
             tx.try_send(&tick(i + 1000)).unwrap();
-            assert_eq!(rx.recv_value(), Ok(tick(i)));
+            assert_eq!(rx.recv_value_timeout(LONG), Ok(Some(tick(i))));
             assert_eq!(rx.try_recv_value(), Ok(Some(tick(i + 1000))));
             assert_eq!(queue.size(), 0);
         }

@@ -84,6 +84,21 @@ impl<T: ?Sized + Payload> Wire for QueueWire<T> {
     }
 }
 
+/// The same for values, which are copied out and released in one step.
+struct ValueWire<T>(QueueWire<T>);
+
+impl<T: Payload> Wire for ValueWire<T> {
+    #[inline]
+    fn put(&mut self, words: &[u64], poll: &mut Poll) -> Result<(), Failure> {
+        self.0.put(words, poll)
+    }
+
+    #[inline]
+    fn get(&mut self, sequence: u64) -> Result<Option<bool>, Failure> {
+        self.0.incoming.recv_value_timeout(STALLED)?.map(|value| check(words_of(&value)?, sequence)).transpose()
+    }
+}
+
 /// Words as a message.
 #[inline]
 pub fn typed<T: ?Sized + Payload>(words: &[u64]) -> Result<&T, Failure> {
@@ -104,9 +119,9 @@ pub fn measure(lane: &Lane, shared: &'static Shared) -> Result<Measure, Failure>
     Ok(if let Some(wire) = raw_wire(lane, &shared.there, &shared.back) {
         ping(wire, RAW_WORDS)
     } else if lane.is_typed() {
-        ping(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?, 1)
+        ping(ValueWire(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?), 1)
     } else if lane.len == size_of::<RawWords>() {
-        ping(wire(lane, Options::of::<RawWords>, &lane.there(), &lane.back())?, RAW_WORDS)
+        ping(ValueWire(wire(lane, Options::of::<RawWords>, &lane.there(), &lane.back())?), RAW_WORDS)
     } else {
         ping(wire(lane, bytes(lane), &lane.there(), &lane.back())?, lane.len / 8)
     })
@@ -120,9 +135,9 @@ pub fn serve(lane: &Lane, shared: &'static Shared) -> Result<Serve, Failure> {
     Ok(if let Some(wire) = raw_wire(lane, &shared.back, &shared.there) {
         pong(wire, RAW_WORDS)
     } else if lane.is_typed() {
-        pong(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?, 1)
+        pong(ValueWire(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?), 1)
     } else if lane.len == size_of::<RawWords>() {
-        pong(wire(lane, Options::of::<RawWords>, &lane.back(), &lane.there())?, RAW_WORDS)
+        pong(ValueWire(wire(lane, Options::of::<RawWords>, &lane.back(), &lane.there())?), RAW_WORDS)
     } else {
         pong(wire(lane, bytes(lane), &lane.back(), &lane.there())?, lane.len / 8)
     })
