@@ -391,3 +391,35 @@ fn a_single_receiver_releases_in_any_order() {
         }
     }
 }
+
+#[test]
+fn a_single_receiver_takes_no_short_way_past_what_is_to_come_again() {
+    explore(Some(2), || {
+        let bench = Bench::new(ends(true, true), 2);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(2);
+        let held = receiver.take(2).expect("two messages are there");
+        let sending = thread::spawn(move || sender.send(1));
+        // The one that is still held keeps it from starting again at once.
+        receiver.end.give_back(&*bench, Run { first: held.first, count: 1 }, true);
+        assert_eq!(receiver.end.take_one(&*bench), None);
+        assert_eq!(sending.join().expect("the sender panicked"), 1);
+        assert_eq!(receiver.end.take_one(&*bench), None);
+    });
+}
+
+#[test]
+fn a_newer_message_is_not_released_the_short_way_while_an_older_one_is_held() {
+    explore(Some(2), || {
+        let bench = Bench::new(ends(true, true), 1);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(2);
+        let older = receiver.end.take_one(&*bench).expect("a message is there");
+        assert!(!receiver.end.pass_one(&*bench, |_| true), "a value is taken out of turn");
+        let newer = receiver.end.take_one(&*bench).expect("another is there");
+        let sending = thread::spawn(move || sender.send(1) + sender.send(1));
+        assert!(!receiver.end.release_one(&*bench, newer), "head has gone over what is held");
+        assert_eq!(bench.read(older), 100);
+        assert_eq!(sending.join().expect("the sender panicked"), 0);
+    });
+}
