@@ -9,7 +9,7 @@ use crate::segment::{Segment, Slots};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
-const LINES_AHEAD: u64 = 4;
+const LINES_AHEAD: u64 = 8;
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {

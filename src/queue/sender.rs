@@ -200,9 +200,10 @@ impl<T: ?Sized + Payload> Sender<T> {
         T: 'm,
     {
         self.open = Some(run);
+        let fetch_end = self.end.fetch_end(run);
         let (mut written, mut bytes, mut failed) = (0, 0, None);
         for position in run.positions() {
-            self.link.ring.fetch_ahead(position, run.end());
+            self.link.ring.fetch_ahead(position, fetch_end);
             let Some(message) = messages.next() else { break };
             let message = message.as_bytes();
             if let Err(error) = self.check_len(message.len()) {

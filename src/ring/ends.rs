@@ -38,6 +38,15 @@ impl SendEnd {
         true
     }
 
+    /// Up to where slots may be fetched to be written, by one who has claimed `run`: the only sender goes on behind it.
+    #[inline]
+    pub fn fetch_end(&self, run: Run) -> u64 {
+        match self {
+            Self::Single(_) => u64::MAX,
+            Self::Multi(_) => run.end(),
+        }
+    }
+
     /// Makes the messages of `run` visible: it begins at the first claimed position that is not yet committed.
     #[inline]
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {

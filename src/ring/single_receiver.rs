@@ -212,7 +212,8 @@ impl SingleReceiver {
         for piece in run.pieces(memory.capacity()) {
             let lap = memory.lap(piece.first);
             for word in memory.words(piece) {
-                memory.look_ahead(run.first.wrapping_add(count), run.end());
+                // Beyond this batch, too: nobody else reads there, and the next one will.
+                memory.look_ahead(run.first.wrapping_add(count), u64::MAX);
                 // Acquire: take, pairs with commit and abort: the payload is whole.
                 let word = Word::from_bits(word.load(Ordering::Acquire));
                 if !word.is_ready(lap) {

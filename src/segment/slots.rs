@@ -120,14 +120,13 @@ impl Slots {
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
         let place = self.slot(index).cast::<i8>();
-        // Not the intrinsic, which is a fetch for reading unless the target is known to have this one. All x86-64 processors
-        // take it, the oldest as no operation.
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: the address is within the segment, and a prefetch neither faults nor changes anything.
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
+        // fault anywhere.
         unsafe {
-            core::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
         }
-        #[cfg(any(not(target_arch = "x86_64"), miri))]
+        #[cfg(not(target_arch = "x86_64"))]
         let _ = place;
     }
 

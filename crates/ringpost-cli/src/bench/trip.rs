@@ -84,7 +84,7 @@ impl<T: ?Sized + Payload> Wire for QueueWire<T> {
     }
 }
 
-/// The same for values, which are copied out and released in one step.
+/// The same for small values, which are copied out and released in one step.
 struct ValueWire<T>(QueueWire<T>);
 
 impl<T: Payload> Wire for ValueWire<T> {
@@ -121,7 +121,7 @@ pub fn measure(lane: &Lane, shared: &'static Shared) -> Result<Measure, Failure>
     } else if lane.is_typed() {
         ping(ValueWire(wire(lane, Options::of::<u64>, &lane.there(), &lane.back())?), 1)
     } else if lane.len == size_of::<RawWords>() {
-        ping(ValueWire(wire(lane, Options::of::<RawWords>, &lane.there(), &lane.back())?), RAW_WORDS)
+        ping(wire(lane, Options::of::<RawWords>, &lane.there(), &lane.back())?, RAW_WORDS)
     } else {
         ping(wire(lane, bytes(lane), &lane.there(), &lane.back())?, lane.len / 8)
     })
@@ -137,7 +137,7 @@ pub fn serve(lane: &Lane, shared: &'static Shared) -> Result<Serve, Failure> {
     } else if lane.is_typed() {
         pong(ValueWire(wire(lane, Options::of::<u64>, &lane.back(), &lane.there())?), 1)
     } else if lane.len == size_of::<RawWords>() {
-        pong(ValueWire(wire(lane, Options::of::<RawWords>, &lane.back(), &lane.there())?), RAW_WORDS)
+        pong(wire(lane, Options::of::<RawWords>, &lane.back(), &lane.there())?, RAW_WORDS)
     } else {
         pong(wire(lane, bytes(lane), &lane.back(), &lane.there())?, lane.len / 8)
     })
