@@ -1,0 +1,17 @@
+//! The parts of `ringpost-compare`: what carries messages, what is measured, and how it is told.
+//!
+//! The first process plans and reports, and sleeps meanwhile. Each measurement is made by two fresh processes, each kept on
+//! a processor of its own, which share a few lines of memory to start together (`control`).
+
+pub mod cell;
+pub mod control;
+pub mod idle;
+pub mod lanes;
+pub mod machine;
+pub mod measure;
+pub mod message;
+pub mod probe;
+pub mod registry;
+pub mod session;
+pub mod transports;
+pub mod worker;

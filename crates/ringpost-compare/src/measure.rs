@@ -1,0 +1,119 @@
+//! Runs one cell once: makes what it needs, starts its two processes, sleeps until they end, and reads their reports.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tempfile::TempDir;
+
+use crate::cell::{Round, Task};
+use crate::control::Control;
+use crate::registry::Run;
+use crate::worker::{self, Report, Side, WORKER};
+
+/// What a cell is given beyond its rounds: for starting, joining and leaving.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A folder in memory, removed when dropped.
+///
+/// # Errors
+/// It cannot be made.
+pub fn folder() -> Result<TempDir> {
+    let memory = PathBuf::from("/dev/shm");
+    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    tempfile::Builder::new().prefix("ringpost-compare.").tempdir_in(parent).context("making a folder in memory")
+}
+
+/// Runs `task` in processes of `program`, which is this one as a rule.
+///
+/// # Errors
+/// Something could not be made or joined, a message was wrong, or a process ended or fell silent.
+pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
+    let work = worker::find(&task.transport, task.place.len)?;
+    let (sides, _guard) = match work.run {
+        Run::Processes { create, .. } => {
+            (&[Side::First, Side::Second][..], create(&task.place, task.lane).context("making it")?)
+        }
+        Run::Threads(_) => (&[Side::First][..], Box::new(()) as Box<dyn std::any::Any>),
+    };
+    let control = Control::create()?;
+    let mut workers = Vec::new();
+    for side in sides {
+        workers.push(Worker::start(program, task, *side, &control)?);
+    }
+    wait(&mut workers, task)?;
+    let reports: Vec<_> = workers.iter().map(|worker| worker.report(task)).collect();
+    // Of two failures the second side's says more: the first only waits for it.
+    let (first, second) = (reports.first(), reports.get(1));
+    match (first, second) {
+        (_, Some(Err(error))) if !is_silence(error) => Err(anyhow!("{error:#}")),
+        (Some(Err(error)), _) | (_, Some(Err(error))) => Err(anyhow!("{error:#}")),
+        (Some(Ok(rounds)), _) => Ok(rounds.clone()),
+        (None, _) => bail!("no report"),
+    }
+}
+
+fn is_silence(error: &anyhow::Error) -> bool {
+    error.to_string().contains("nothing has come")
+}
+
+struct Worker {
+    child: Child,
+    side: Side,
+}
+
+impl Worker {
+    fn start(program: &std::path::Path, task: &Task, side: Side, control: &OwnedFd) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg(WORKER).arg(serde_json::to_string(task)?).arg(serde_json::to_string(&side)?);
+        command.stdin(Stdio::from(control.try_clone()?)).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { child: command.spawn().context("starting a worker")?, side })
+    }
+
+    fn report(&self, task: &Task) -> Result<Vec<Round>> {
+        let path = self.side.report(&task.place.dir);
+        let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process died before it could report", self.side))?;
+        let report: Report = serde_json::from_slice(&text).context("reading a worker's report")?;
+        report.map_err(|error| anyhow!(error))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already, and nobody is left to tell if it cannot be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sleeps until all have ended. When one fails, the others get a moment and are then ended: they wait for what never comes.
+fn wait(workers: &mut [Worker], task: &Task) -> Result<()> {
+    let mut deadline = Instant::now() + GRACE + task.patience + task.round * task.most_rounds * 4;
+    loop {
+        let mut running = Vec::new();
+        for worker in workers.iter_mut() {
+            match worker.child.try_wait().context("waiting for a worker")? {
+                None => running.push(pidfd_open(Pid::from_child(&worker.child), PidfdFlags::empty())?),
+                Some(status) if !status.success() => {
+                    deadline = deadline.min(Instant::now() + Duration::from_millis(500));
+                }
+                Some(_) => {}
+            }
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if running.is_empty() || left.is_zero() {
+            return Ok(());
+        }
+        let mut fds: Vec<_> = running.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut fds, Some(&limit)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("waiting for the workers"),
+        }
+    }
+}

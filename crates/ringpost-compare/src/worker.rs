@@ -1,0 +1,74 @@
+//! One of the measured processes: told what to do by an argument, and given the shared memory as its standard input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Round, Task};
+use crate::control::Control;
+use crate::registry::{self, Run, Work};
+
+/// The hidden argument that makes this program a worker; a [`Task`] and a [`Side`] follow it.
+pub const WORKER: &str = "worker";
+
+/// Which part a worker plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Leads, and sends one-way messages.
+    First,
+    /// Follows.
+    Second,
+}
+
+impl Side {
+    /// Where it leaves its report.
+    #[must_use]
+    pub fn report(self, dir: &Path) -> PathBuf {
+        dir.join(match self {
+            Self::First => "first.json",
+            Self::Second => "second.json",
+        })
+    }
+}
+
+/// What a worker leaves behind: its rounds, or what went wrong.
+pub type Report = Result<Vec<Round>, String>;
+
+/// Does what `task` says, and writes a report.
+///
+/// # Errors
+/// The report cannot be written, or says that something went wrong.
+pub fn run(task: &str, side: &str) -> Result<()> {
+    let task: Task = serde_json::from_str(task).context("a worker is started by the tool, not by hand")?;
+    let side: Side = serde_json::from_str(side).context("a worker is started by the tool, not by hand")?;
+    // Nobody is left to end this one if the first process is killed.
+    let _ = set_pdeathsig(Signal::SIGKILL);
+    let report: Report = work(&task, side).map_err(|error| format!("{error:#}"));
+    fs::write(side.report(&task.place.dir), serde_json::to_vec(&report)?).context("leaving a report")?;
+    report.map(drop).map_err(|error| anyhow!(error))
+}
+
+fn work(task: &Task, side: Side) -> Result<Vec<Round>> {
+    let work = find(&task.transport, task.place.len)?;
+    let control = Control::inherited()?;
+    match (work.run, side) {
+        (Run::Processes { first, .. }, Side::First) => first(task, control),
+        (Run::Processes { second, .. }, Side::Second) => second(task, control).map(|()| Vec::new()),
+        (Run::Threads(both), Side::First) => both(task, control),
+        (Run::Threads(_), Side::Second) => bail!("both threads are in one process"),
+    }
+}
+
+/// The code of a transport for messages of that length.
+///
+/// # Errors
+/// There is none.
+pub fn find(transport: &str, len: usize) -> Result<Work> {
+    let entry = registry::find(transport).with_context(|| format!("no transport is called {transport}"))?;
+    (entry.work)(len).with_context(|| format!("{transport} is not built for messages of {len} bytes"))
+}
