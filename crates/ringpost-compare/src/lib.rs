@@ -7,6 +7,7 @@ pub mod cell;
 pub mod control;
 pub mod idle;
 pub mod lanes;
+pub mod limits;
 pub mod machine;
 pub mod measure;
 pub mod message;

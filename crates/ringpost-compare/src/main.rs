@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use ringpost_compare::cell::{Lane, Task, depth};
 use ringpost_compare::machine::Machine;
-use ringpost_compare::transports::Place;
+use ringpost_compare::transports::{Place, Side};
 use ringpost_compare::{measure, registry, worker};
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ fn once(transport: &str, lane: &str, len: usize) -> Result<()> {
         depth: depth(len),
         joined: 2,
         wait: lane.waiting(),
+        trip: lane.is_trip().then_some(Side::First),
     };
     let task = Task {
         transport: transport.to_owned(),

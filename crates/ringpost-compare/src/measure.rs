@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::cell::{Round, Task};
 use crate::control::Control;
 use crate::registry::Run;
-use crate::worker::{self, Report, Side, WORKER};
+use crate::transports::Side;
+use crate::worker::{self, Report, WORKER};
 
 /// What a cell is given beyond its rounds: for starting, joining and leaving.
 const GRACE: Duration = Duration::from_secs(30);
@@ -76,7 +77,7 @@ impl Worker {
     }
 
     fn report(&self, task: &Task) -> Result<Vec<Round>> {
-        let path = self.side.report(&task.place.dir);
+        let path = worker::report_file(self.side, &task.place.dir);
         let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process died before it could report", self.side))?;
         let report: Report = serde_json::from_slice(&text).context("reading a worker's report")?;
         report.map_err(|error| anyhow!(error))

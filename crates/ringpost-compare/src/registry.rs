@@ -6,8 +6,13 @@ use anyhow::Result;
 
 use crate::cell::{Lane, Round, Task};
 use crate::control::Control;
+use crate::limits::buffers::Buffers;
+use crate::limits::futex::Futex;
+use crate::limits::{copy, line};
 use crate::session;
-use crate::transports::{Able, Place, Threads, Transport, ringpost, unix};
+use crate::transports::in_process::{Array, Channel, Rtrb};
+use crate::transports::ringpost::Broken;
+use crate::transports::{Able, Place, Threads, Transport, packet, ringpost, stream};
 
 /// What something is in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,41 +83,198 @@ pub fn threads<T: Threads>() -> Work {
     Work { able: T::ABLE, refuses: |_| None, run: Run::Threads(session::threads::<T>) }
 }
 
-#[allow(unused_macros)]
 /// For transports whose type has the number of 8-byte words as a parameter: one for each of the sizes.
 macro_rules! by_size {
-    ($type:ident) => {
+    ($run:ident, $type:ident) => {
         |len| match len {
-            8 => Some(processes::<$type<1>>()),
-            48 => Some(processes::<$type<6>>()),
-            64 => Some(processes::<$type<8>>()),
-            1024 => Some(processes::<$type<128>>()),
-            0x1_0000 => Some(processes::<$type<0x2000>>()),
-            0x10_0000 => Some(processes::<$type<0x2_0000>>()),
+            0x1_0000 => Some($run::<$type<0x2000>>()),
+            0x10_0000 => Some($run::<$type<0x2_0000>>()),
+            _ => small!($run, $type)(len),
+        }
+    };
+}
+
+/// The same for those that carry values no larger than 1 KiB.
+macro_rules! small {
+    ($run:ident, $type:ident) => {
+        |len| match len {
+            8 => Some($run::<$type<1>>()),
+            48 => Some($run::<$type<6>>()),
+            64 => Some($run::<$type<8>>()),
+            1024 => Some($run::<$type<128>>()),
             _ => None,
         }
     };
 }
-#[allow(unused_imports)]
-pub(crate) use by_size;
 
 /// Everything, in the order of reports.
 pub const ENTRIES: &[Entry] = &[
+    Entry {
+        name: "line",
+        kind: Kind::Limit,
+        package: None,
+        about: "one cache line that both sides write in turn",
+        work: |len| match len {
+            8 => Some(processes::<line::One<1>>()),
+            48 => Some(processes::<line::One<6>>()),
+            _ => None,
+        },
+    },
+    Entry {
+        name: "two-lines",
+        kind: Kind::Limit,
+        package: None,
+        about: "a cache line for each direction",
+        work: |len| match len {
+            8 => Some(processes::<line::Two<1>>()),
+            48 => Some(processes::<line::Two<6>>()),
+            _ => None,
+        },
+    },
+    Entry {
+        name: "futex",
+        kind: Kind::Limit,
+        package: None,
+        about: "a shared number, futex wait and wake",
+        work: |len| match len {
+            8 => Some(processes::<Futex<2>>()),
+            64 => Some(processes::<Futex<16>>()),
+            _ => None,
+        },
+    },
+    Entry {
+        name: "buffers",
+        kind: Kind::Limit,
+        package: None,
+        about: "as many bare buffers as the queues hold, and two counters",
+        work: by_size!(processes, Buffers),
+    },
+    Entry {
+        name: "memcpy",
+        kind: Kind::Limit,
+        package: None,
+        about: "copies by one process, nothing is handed over",
+        work: |_| Some(Work { able: Able::LEAST, refuses: copy::refuses, run: Run::Threads(copy::run) }),
+    },
     Entry {
         name: "ringpost-single",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
         about: "single ends, bytes; loan and commit, recv in place",
-        work: |_| Some(processes::<ringpost::Raw<false>>()),
+        work: |_| Some(processes::<ringpost::Raw<false, true>>()),
+    },
+    Entry {
+        name: "ringpost-single-copy",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "single ends, bytes; send, recv in place",
+        work: |_| Some(processes::<ringpost::Raw<false, false>>()),
+    },
+    Entry {
+        name: "ringpost-single-typed",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "single ends, values; send, recv in place",
+        work: by_size!(processes, SingleTyped),
+    },
+    Entry {
+        name: "ringpost-single-typed-loan",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "single ends, values; loan and commit, recv in place",
+        work: by_size!(processes, SingleTypedLoan),
+    },
+    Entry {
+        name: "ringpost-multi",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "multi ends, 2 + 2 joined; bytes; loan and commit, recv in place",
+        work: |_| Some(processes::<ringpost::Raw<true, true>>()),
+    },
+    Entry {
+        name: "ringpost-multi-copy",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "multi ends, 2 + 2 joined; bytes; send, recv in place",
+        work: |_| Some(processes::<ringpost::Raw<true, false>>()),
+    },
+    Entry {
+        name: "ringpost-multi-typed",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "multi ends, 2 + 2 joined; values; send, recv in place",
+        work: by_size!(processes, MultiTyped),
+    },
+    Entry {
+        name: "ringpost-multi-typed-loan",
+        kind: Kind::Ringpost,
+        package: Some("ringpost"),
+        about: "multi ends, 2 + 2 joined; values; loan and commit, recv in place",
+        work: by_size!(processes, MultiTypedLoan),
+    },
+    Entry {
+        name: "pipe",
+        kind: Kind::System,
+        package: None,
+        about: "named pipe; write, read",
+        work: |_| Some(processes::<stream::Pipe>()),
     },
     Entry {
         name: "unix-stream",
         kind: Kind::System,
         package: None,
-        about: "Unix stream socket, read and write",
-        work: |_| Some(processes::<unix::Stream>()),
+        about: "Unix stream socket; write, read",
+        work: |_| Some(processes::<stream::Socket>()),
     },
+    Entry {
+        name: "unix-seqpacket",
+        kind: Kind::System,
+        package: None,
+        about: "Unix socket that keeps the bounds of messages; send, recv",
+        work: |_| Some(processes::<packet::SeqPacket>()),
+    },
+    Entry {
+        name: "posix-mq",
+        kind: Kind::System,
+        package: None,
+        about: "POSIX message queue; mq_send, mq_receive",
+        work: |_| Some(processes::<packet::Posix>()),
+    },
+    Entry {
+        name: "rtrb",
+        kind: Kind::InProcess,
+        package: Some("rtrb"),
+        about: "one to one; push and pop up to 128 B and chunks above, chunks for batches",
+        work: by_size!(threads, Rtrb),
+    },
+    Entry {
+        name: "array-queue",
+        kind: Kind::InProcess,
+        package: Some("crossbeam-queue"),
+        about: "crossbeam ArrayQueue, many to many; push, pop",
+        work: small!(threads, Array),
+    },
+    Entry {
+        name: "crossbeam-channel",
+        kind: Kind::InProcess,
+        package: Some("crossbeam-channel"),
+        about: "bounded channel, many to many; try_send and try_recv, recv for sleepers",
+        work: small!(threads, Channel),
+    },
+    broken("broken-loses", |_| Some(processes::<Broken<ringpost::Loses>>())),
+    broken("broken-doubles", |_| Some(processes::<Broken<ringpost::Doubles>>())),
+    broken("broken-tears", |_| Some(processes::<Broken<ringpost::Tears>>())),
+    broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
+
+type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false>;
+type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, true>;
+type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false>;
+type MultiTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, true, true>;
+
+const fn broken(name: &'static str, work: fn(usize) -> Option<Work>) -> Entry {
+    Entry { name, kind: Kind::Broken, package: None, about: "does wrong, to show that the checks see it", work }
+}
 
 /// The line of that name.
 #[must_use]

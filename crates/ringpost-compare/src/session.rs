@@ -8,10 +8,12 @@ use crate::idle::Idle;
 use crate::lanes::{Follow, Lead, one_way, trip};
 use crate::machine::{Machine, pin};
 use crate::probe::{self, Domain};
-use crate::transports::{Place, Threads, Transport};
+use crate::transports::{Place, Side, Threads, Transport};
 
 /// The least messages of a first attempt to find out how many a round takes.
 const FIRST_COUNT: u64 = 64;
+/// Bytes of the second thread's stack: values of a megabyte may lie there.
+const STACK: usize = 64 << 20;
 /// How much sooner than planned an order is given, so that the other side has seen it.
 const HEAD_START_NS: u64 = 2_000;
 
@@ -22,7 +24,7 @@ const HEAD_START_NS: u64 = 2_000;
 pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>> {
     let place = &task.place;
     if task.lane.is_trip() {
-        let (there, back) = (place.called("there"), place.called("back"));
+        let (there, back) = (place.there(Side::First), place.back(Side::First));
         let tx = T::sender(&there).context("joining as the sender")?;
         let rx = T::receiver(&back).context("joining as the receiver")?;
         return if task.lane == Lane::Asleep {
@@ -31,7 +33,7 @@ pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>>
             lead(task, control, trip::ping::<false>(tx, rx, place.len))
         };
     }
-    let tx = T::sender(&place.called("there")).context("joining as the sender")?;
+    let tx = T::sender(&place.there(Side::First)).context("joining as the sender")?;
     match task.lane {
         Lane::Batch => lead(task, control, one_way::feed_batches(tx)),
         _ => lead(task, control, one_way::feed(tx)),
@@ -44,9 +46,9 @@ pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>>
 /// As [`first`].
 pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<()> {
     let place = &task.place;
-    let rx = T::receiver(&place.called("there")).context("joining as the receiver")?;
+    let rx = T::receiver(&place.there(Side::Second)).context("joining as the receiver")?;
     if task.lane.is_trip() {
-        let tx = T::sender(&place.called("back")).context("joining as the sender")?;
+        let tx = T::sender(&place.back(Side::Second)).context("joining as the sender")?;
         return if task.lane == Lane::Asleep {
             follow(task, control, trip::pong::<true>(tx, rx, place.len))
         } else {
@@ -63,9 +65,9 @@ pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be made.
-pub fn create<T: Transport>(task_place: &Place, lane: Lane) -> Result<Box<dyn std::any::Any>> {
-    let there = T::create(&task_place.called("there"))?;
-    let back = if lane.is_trip() { Some(T::create(&task_place.called("back"))?) } else { None };
+pub fn create<T: Transport>(place: &Place, lane: Lane) -> Result<Box<dyn std::any::Any>> {
+    let there = T::create(&place.there(Side::First))?;
+    let back = if lane.is_trip() { Some(T::create(&place.back(Side::First))?) } else { None };
     Ok(Box::new((there, back)))
 }
 
@@ -75,9 +77,9 @@ pub fn create<T: Transport>(task_place: &Place, lane: Lane) -> Result<Box<dyn st
 /// As [`first`].
 pub fn threads<T: Threads>(task: &Task, control: &Control) -> Result<Vec<Round>> {
     let place = &task.place;
-    let (tx, rx) = T::pair(&place.called("there"))?;
+    let (tx, rx) = T::pair(&place.there(Side::First))?;
     if task.lane.is_trip() {
-        let (tx_back, rx_back) = T::pair(&place.called("back"))?;
+        let (tx_back, rx_back) = T::pair(&place.back(Side::First))?;
         return if task.lane == Lane::Asleep {
             beside(
                 || lead(task, control, trip::ping::<true>(tx, rx_back, place.len)),
@@ -100,9 +102,9 @@ pub fn threads<T: Threads>(task: &Task, control: &Control) -> Result<Vec<Round>>
 }
 
 /// Runs both at the same time; of two failures the second's says more, since the first only waited for it.
-fn beside<A>(first: impl FnOnce() -> Result<A>, second: impl FnOnce() -> Result<()> + Send) -> Result<A> {
+pub(crate) fn beside<A>(first: impl FnOnce() -> Result<A>, second: impl FnOnce() -> Result<()> + Send) -> Result<A> {
     std::thread::scope(|scope| {
-        let second = scope.spawn(second);
+        let second = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, second)?;
         let done = first();
         match second.join() {
             Ok(Ok(())) => done,
@@ -113,7 +115,7 @@ fn beside<A>(first: impl FnOnce() -> Result<A>, second: impl FnOnce() -> Result<
 }
 
 /// Leads: finds out how many messages a round takes, then does rounds until enough of them are of one piece.
-fn lead(task: &Task, control: &Control, round: impl Lead) -> Result<Vec<Round>> {
+pub(crate) fn lead(task: &Task, control: &Control, round: impl Lead) -> Result<Vec<Round>> {
     anyhow::ensure!(pin(task.cores[0]), "this process cannot be kept on processor {}", task.cores[0]);
     let mut leader =
         Leader { control, round, idle: Idle::new(task.patience, Machine::same_core(task.cores)), orders: 0, turn: 0 };
@@ -156,8 +158,10 @@ impl<F: Lead> Leader<'_, F> {
             std::hint::spin_loop();
         }
         let times = (self.round)(count, start_ns, &mut self.idle)?;
+        let now = now_ns();
         let end_ns = self.control.finished(self.orders, &mut self.idle)?;
-        Ok((end_ns.saturating_sub(start_ns).max(1), times))
+        // The second side is done later than the first, but for limits in which it does nothing.
+        Ok((end_ns.max(now).saturating_sub(start_ns).max(1), times))
     }
 
     /// How many messages take as long as a round is to take. All that this sends is for caches, page tables and branch
@@ -180,7 +184,7 @@ impl<F: Lead> Leader<'_, F> {
 }
 
 /// Follows: does what the other side orders, until it says stop.
-fn follow(task: &Task, control: &Control, mut round: impl Follow) -> Result<()> {
+pub(crate) fn follow(task: &Task, control: &Control, mut round: impl Follow) -> Result<()> {
     anyhow::ensure!(pin(task.cores[1]), "this process cannot be kept on processor {}", task.cores[1]);
     let mut idle = Idle::new(task.patience, Machine::same_core(task.cores));
     let mut turn = 0;

@@ -6,34 +6,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
 
 use crate::cell::{Round, Task};
 use crate::control::Control;
 use crate::registry::{self, Run, Work};
+use crate::transports::Side;
 
 /// The hidden argument that makes this program a worker; a [`Task`] and a [`Side`] follow it.
 pub const WORKER: &str = "worker";
 
-/// Which part a worker plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// Leads, and sends one-way messages.
-    First,
-    /// Follows.
-    Second,
-}
-
-impl Side {
-    /// Where it leaves its report.
-    #[must_use]
-    pub fn report(self, dir: &Path) -> PathBuf {
-        dir.join(match self {
-            Self::First => "first.json",
-            Self::Second => "second.json",
-        })
-    }
+/// Where a side leaves its report.
+#[must_use]
+pub fn report_file(side: Side, dir: &Path) -> PathBuf {
+    dir.join(match side {
+        Side::First => "first.json",
+        Side::Second => "second.json",
+    })
 }
 
 /// What a worker leaves behind: its rounds, or what went wrong.
@@ -49,7 +37,7 @@ pub fn run(task: &str, side: &str) -> Result<()> {
     // Nobody is left to end this one if the first process is killed.
     let _ = set_pdeathsig(Signal::SIGKILL);
     let report: Report = work(&task, side).map_err(|error| format!("{error:#}"));
-    fs::write(side.report(&task.place.dir), serde_json::to_vec(&report)?).context("leaving a report")?;
+    fs::write(report_file(side, &task.place.dir), serde_json::to_vec(&report)?).context("leaving a report")?;
     report.map(drop).map_err(|error| anyhow!(error))
 }
 

@@ -17,11 +17,13 @@
 //! * What the library cannot do is said in [`Transport::ABLE`] or [`Transport::refuses`] with a reason, and never imitated. A loop
 //!   over single messages is not a batch.
 //! * A type that the library must know at compile time is a parameter of the adapter: `Typed<const WORDS: usize>`
-//!   with `[u64; WORDS]`, put in the table by `by_size!`.
+//!   with `[u64; WORDS]`, put in the table by `by_size!(processes, Typed)`.
 //! * The queue holds [`Place::depth`] messages, and where the library must round, the nearest that it allows.
 
+pub mod in_process;
+pub mod packet;
 pub mod ringpost;
-pub mod unix;
+pub mod stream;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +48,18 @@ pub struct Place {
     pub joined: usize,
     /// How an end waits.
     pub wait: Waiting,
+    /// Whether messages go there and back, one at a time, and which side this is. Adapters seldom need it.
+    pub trip: Option<Side>,
+}
+
+/// Which part one of the two processes plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Leads, and sends what goes one way.
+    First,
+    /// Follows.
+    Second,
 }
 
 /// How an end waits for messages and for room.
@@ -62,6 +76,24 @@ impl Place {
     #[must_use]
     pub fn called(&self, suffix: &str) -> Self {
         Self { name: format!("{}-{suffix}", self.name), ..self.clone() }
+    }
+
+    /// The place of the queue that leads from the first side to the second.
+    #[must_use]
+    pub fn there(&self, side: Side) -> Self {
+        Self { trip: self.trip.map(|_| side), ..self.called("there") }
+    }
+
+    /// The place of the queue that leads back.
+    #[must_use]
+    pub fn back(&self, side: Side) -> Self {
+        Self { trip: self.trip.map(|_| side), ..self.called("back") }
+    }
+
+    /// The one place for what needs no second.
+    pub(crate) fn both_ways(&self) -> Self {
+        let name = self.name.rsplit_once('-').map_or(&*self.name, |(name, _)| name);
+        Self { name: format!("{name}-there"), ..self.clone() }
     }
 
     /// A file of this place.
