@@ -33,11 +33,16 @@ pub enum Lane {
     One,
     /// One way, 32 at a time.
     Batch,
+    /// One way at a given rate: how late are they?
+    Open,
 }
+
+/// Times in nanoseconds, and how many messages took that long.
+pub type Times = Vec<(u64, u64)>;
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Trip, Self::Asleep, Self::One, Self::Batch];
+    pub const ALL: [Self; 5] = [Self::Trip, Self::Asleep, Self::One, Self::Batch, Self::Open];
 
     /// Its name on the command line and in reports.
     #[must_use]
@@ -47,6 +52,7 @@ impl Lane {
             Self::Asleep => "asleep",
             Self::One => "one",
             Self::Batch => "batch",
+            Self::Open => "open",
         }
     }
 
@@ -76,6 +82,8 @@ pub struct Task {
     pub transport: String,
     /// What is done.
     pub lane: Lane,
+    /// Messages a second, where that is given.
+    pub rate: Option<u64>,
     /// Where, with what messages.
     pub place: Place,
     /// The processors of the two sides.
@@ -102,7 +110,7 @@ pub struct Round {
     /// From the first departure to the last arrival.
     pub elapsed_ns: u64,
     /// Times in nanoseconds, and how many took that long; none where only the rate is measured.
-    pub times: Vec<(u64, u64)>,
+    pub times: Times,
 }
 
 impl Round {

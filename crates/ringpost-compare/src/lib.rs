@@ -6,6 +6,7 @@
 pub mod cell;
 pub mod control;
 pub mod idle;
+pub mod interrupt;
 pub mod lanes;
 pub mod limits;
 pub mod machine;

@@ -44,6 +44,7 @@ fn once(transport: &str, lane: &str, len: usize) -> Result<()> {
     let task = Task {
         transport: transport.to_owned(),
         lane,
+        rate: (lane == Lane::Open).then_some(100_000),
         place,
         cores: Machine::look().pinned,
         round: Duration::from_millis(50),
@@ -63,6 +64,7 @@ fn once(transport: &str, lane: &str, len: usize) -> Result<()> {
             round.rate() / 1e6,
             round.rate() * len as f64 / 1e9
         );
+        println!("    {:?}", &round.times.iter().max_by_key(|time| time.1));
     }
     Ok(())
 }

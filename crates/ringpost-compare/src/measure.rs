@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use crate::cell::{Round, Task};
 use crate::control::Control;
 use crate::registry::Run;
+use crate::session;
 use crate::transports::Side;
-use crate::worker::{self, Report, WORKER};
+use crate::worker::{self, Part, Report, WORKER};
 
 /// What a cell is given beyond its rounds: for starting, joining and leaving.
 const GRACE: Duration = Duration::from_secs(30);
@@ -48,19 +49,26 @@ pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
         workers.push(Worker::start(program, task, *side, &control)?);
     }
     wait(&mut workers, task)?;
-    let reports: Vec<_> = workers.iter().map(|worker| worker.report(task)).collect();
-    // Of two failures the second side's says more: the first only waits for it.
-    let (first, second) = (reports.first(), reports.get(1));
-    match (first, second) {
-        (_, Some(Err(error))) if !is_silence(error) => Err(anyhow!("{error:#}")),
-        (Some(Err(error)), _) | (_, Some(Err(error))) => Err(anyhow!("{error:#}")),
-        (Some(Ok(rounds)), _) => Ok(rounds.clone()),
-        (None, _) => bail!("no report"),
+    let mut parts = Vec::new();
+    let mut failure: Option<anyhow::Error> = None;
+    for report in workers.iter().map(|worker| worker.report(task)) {
+        match report {
+            Ok(part) => parts.push(part),
+            // Who waited in vain says less than who saw something wrong.
+            Err(error) if failure.as_ref().is_none_or(is_silence) => failure = Some(error),
+            Err(_) => {}
+        }
     }
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let times = parts.get_mut(1).map(|part| std::mem::take(&mut part.times)).unwrap_or_default();
+    Ok(session::join(std::mem::take(&mut parts[0].rounds), times))
 }
 
 fn is_silence(error: &anyhow::Error) -> bool {
-    error.to_string().contains("nothing has come")
+    let text = error.to_string();
+    text.contains("nothing has come") || text.contains("died before it could report")
 }
 
 struct Worker {
@@ -76,7 +84,7 @@ impl Worker {
         Ok(Self { child: command.spawn().context("starting a worker")?, side })
     }
 
-    fn report(&self, task: &Task) -> Result<Vec<Round>> {
+    fn report(&self, task: &Task) -> Result<Part> {
         let path = worker::report_file(self.side, &task.place.dir);
         let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process died before it could report", self.side))?;
         let report: Report = serde_json::from_slice(&text).context("reading a worker's report")?;
@@ -105,6 +113,9 @@ fn wait(workers: &mut [Worker], task: &Task) -> Result<()> {
                 }
                 Some(_) => {}
             }
+        }
+        if crate::interrupt::came() {
+            bail!("interrupted");
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if running.is_empty() || left.is_zero() {

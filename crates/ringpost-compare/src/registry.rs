@@ -4,7 +4,7 @@ use std::any::Any;
 
 use anyhow::Result;
 
-use crate::cell::{Lane, Round, Task};
+use crate::cell::{Lane, Round, Task, Times};
 use crate::control::Control;
 use crate::limits::buffers::Buffers;
 use crate::limits::futex::Futex;
@@ -64,7 +64,7 @@ pub enum Run {
         /// The first side.
         first: fn(&Task, &Control) -> Result<Vec<Round>>,
         /// The second side.
-        second: fn(&Task, &Control) -> Result<()>,
+        second: fn(&Task, &Control) -> Result<Vec<Times>>,
     },
     /// In two threads of one process.
     Threads(fn(&Task, &Control) -> Result<Vec<Round>>),

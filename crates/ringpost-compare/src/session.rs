@@ -1,74 +1,60 @@
 //! The two sides of a cell: they join, meet, and do rounds together, each between two probes.
 
+use std::any::Any;
+
 use anyhow::{Context, Result};
 
-use crate::cell::{BATCH, Lane, Round, Task};
+use crate::cell::{BATCH, Lane, Round, Task, Times};
 use crate::control::{Control, Order, now_ns};
 use crate::idle::Idle;
-use crate::lanes::{Follow, Lead, one_way, trip};
+use crate::lanes::{Follow, Lead, one_way, open_loop, trip};
 use crate::machine::{Machine, pin};
 use crate::probe::{self, Domain};
-use crate::transports::{Place, Side, Threads, Transport};
+use crate::transports::{Place, Rx, Side, Threads, Transport, Tx};
 
 /// The least messages of a first attempt to find out how many a round takes.
 const FIRST_COUNT: u64 = 64;
+/// Rounds that look whether the number of messages is right.
+const CONFIRMATIONS: u32 = 2;
 /// Bytes of the second thread's stack: values of a megabyte may lie there.
 const STACK: usize = 64 << 20;
 /// How much sooner than planned an order is given, so that the other side has seen it.
 const HEAD_START_NS: u64 = 2_000;
+
+/// Makes what both sides open: a queue there, and one back if messages come back.
+///
+/// # Errors
+/// It cannot be made.
+pub fn create<T: Transport>(place: &Place, lane: Lane) -> Result<Box<dyn Any>> {
+    let there = T::create(&place.there(Side::First))?;
+    let back = if lane.is_trip() { Some(T::create(&place.back(Side::First))?) } else { None };
+    Ok(Box::new((there, back)))
+}
 
 /// The first side of a cell between processes.
 ///
 /// # Errors
 /// The transport failed, a message was wrong, or the other side is silent.
 pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>> {
-    let place = &task.place;
-    if task.lane.is_trip() {
-        let (there, back) = (place.there(Side::First), place.back(Side::First));
-        let tx = T::sender(&there).context("joining as the sender")?;
-        let rx = T::receiver(&back).context("joining as the receiver")?;
-        return if task.lane == Lane::Asleep {
-            lead(task, control, trip::ping::<true>(tx, rx, place.len))
-        } else {
-            lead(task, control, trip::ping::<false>(tx, rx, place.len))
-        };
+    let tx = T::sender(&task.place.there(Side::First)).context("joining as the sender")?;
+    if !task.lane.is_trip() {
+        return lead_one_way(task, control, tx);
     }
-    let tx = T::sender(&place.there(Side::First)).context("joining as the sender")?;
-    match task.lane {
-        Lane::Batch => lead(task, control, one_way::feed_batches(tx)),
-        _ => lead(task, control, one_way::feed(tx)),
-    }
+    let rx = T::receiver(&task.place.back(Side::First)).context("joining as the receiver")?;
+    lead_trips(task, control, tx, rx)
 }
 
-/// The second side of a cell between processes.
+/// The second side of a cell between processes: the times that it measured, for each round, trial rounds too.
 ///
 /// # Errors
 /// As [`first`].
-pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<()> {
-    let place = &task.place;
-    let rx = T::receiver(&place.there(Side::Second)).context("joining as the receiver")?;
-    if task.lane.is_trip() {
-        let tx = T::sender(&place.back(Side::Second)).context("joining as the sender")?;
-        return if task.lane == Lane::Asleep {
-            follow(task, control, trip::pong::<true>(tx, rx, place.len))
-        } else {
-            follow(task, control, trip::pong::<false>(tx, rx, place.len))
-        };
+pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Times>> {
+    let rx = T::receiver(&task.place.there(Side::Second)).context("joining as the receiver")?;
+    if !task.lane.is_trip() {
+        return follow_one_way(task, control, rx);
     }
-    match task.lane {
-        Lane::Batch => follow(task, control, one_way::drain_batches(rx, place.len)),
-        _ => follow(task, control, one_way::drain(rx, place.len)),
-    }
-}
-
-/// Makes what both sides open: a queue there, and one back if messages come back.
-///
-/// # Errors
-/// It cannot be made.
-pub fn create<T: Transport>(place: &Place, lane: Lane) -> Result<Box<dyn std::any::Any>> {
-    let there = T::create(&place.there(Side::First))?;
-    let back = if lane.is_trip() { Some(T::create(&place.back(Side::First))?) } else { None };
-    Ok(Box::new((there, back)))
+    let tx = T::sender(&task.place.back(Side::Second)).context("joining as the sender")?;
+    follow_trips(task, control, tx, rx)
 }
 
 /// Both sides of a cell between threads.
@@ -76,49 +62,80 @@ pub fn create<T: Transport>(place: &Place, lane: Lane) -> Result<Box<dyn std::an
 /// # Errors
 /// As [`first`].
 pub fn threads<T: Threads>(task: &Task, control: &Control) -> Result<Vec<Round>> {
-    let place = &task.place;
-    let (tx, rx) = T::pair(&place.there(Side::First))?;
-    if task.lane.is_trip() {
-        let (tx_back, rx_back) = T::pair(&place.back(Side::First))?;
-        return if task.lane == Lane::Asleep {
-            beside(
-                || lead(task, control, trip::ping::<true>(tx, rx_back, place.len)),
-                || follow(task, control, trip::pong::<true>(tx_back, rx, place.len)),
-            )
-        } else {
-            beside(
-                || lead(task, control, trip::ping::<false>(tx, rx_back, place.len)),
-                || follow(task, control, trip::pong::<false>(tx_back, rx, place.len)),
-            )
-        };
+    let (tx, rx) = T::pair(&task.place.there(Side::First))?;
+    if !task.lane.is_trip() {
+        return beside(|| lead_one_way(task, control, tx), || follow_one_way(task, control, rx));
     }
+    let (tx_back, rx_back) = T::pair(&task.place.back(Side::First))?;
+    beside(|| lead_trips(task, control, tx, rx_back), || follow_trips(task, control, tx_back, rx))
+}
+
+fn lead_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Round>> {
+    let len = task.place.len;
     match task.lane {
-        Lane::Batch => beside(
-            || lead(task, control, one_way::feed_batches(tx)),
-            || follow(task, control, one_way::drain_batches(rx, place.len)),
-        ),
-        _ => beside(|| lead(task, control, one_way::feed(tx)), || follow(task, control, one_way::drain(rx, place.len))),
+        Lane::Asleep => lead(task, control, trip::ping::<true>(tx, rx, len)),
+        _ => lead(task, control, trip::ping::<false>(tx, rx, len)),
+    }
+}
+
+fn follow_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Times>> {
+    let len = task.place.len;
+    match task.lane {
+        Lane::Asleep => follow(task, control, trip::pong::<true>(tx, rx, len)),
+        _ => follow(task, control, trip::pong::<false>(tx, rx, len)),
+    }
+}
+
+fn lead_one_way(task: &Task, control: &Control, tx: impl Tx) -> Result<Vec<Round>> {
+    match (task.lane, task.rate) {
+        (Lane::Open, Some(rate)) => lead(task, control, open_loop::feed(tx, rate)),
+        (Lane::Batch, _) => lead(task, control, one_way::feed_batches(tx)),
+        _ => lead(task, control, one_way::feed(tx)),
+    }
+}
+
+fn follow_one_way(task: &Task, control: &Control, rx: impl Rx) -> Result<Vec<Times>> {
+    let len = task.place.len;
+    match (task.lane, task.rate) {
+        (Lane::Open, Some(rate)) => follow(task, control, open_loop::drain(rx, len, rate)),
+        (Lane::Batch, _) => follow(task, control, one_way::drain_batches(rx, len)),
+        _ => follow(task, control, one_way::drain(rx, len)),
     }
 }
 
 /// Runs both at the same time; of two failures the second's says more, since the first only waited for it.
-pub(crate) fn beside<A>(first: impl FnOnce() -> Result<A>, second: impl FnOnce() -> Result<()> + Send) -> Result<A> {
+pub(crate) fn beside(
+    first: impl FnOnce() -> Result<Vec<Round>>,
+    second: impl FnOnce() -> Result<Vec<Times>> + Send,
+) -> Result<Vec<Round>> {
     std::thread::scope(|scope| {
         let second = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, second)?;
-        let done = first();
+        let rounds = first();
         match second.join() {
-            Ok(Ok(())) => done,
+            Ok(Ok(times)) => Ok(join(rounds?, times)),
             Ok(Err(error)) => Err(error),
             Err(_) => anyhow::bail!("the second thread panicked"),
         }
     })
 }
 
+/// Gives each round the times that the second side measured. That side has measured trial rounds before.
+#[must_use]
+pub fn join(mut rounds: Vec<Round>, mut times: Vec<Times>) -> Vec<Round> {
+    let trials = times.len().saturating_sub(rounds.len());
+    for (round, times) in rounds.iter_mut().zip(times.drain(trials..)) {
+        if round.times.is_empty() {
+            round.times = times;
+        }
+    }
+    rounds
+}
+
 /// Leads: finds out how many messages a round takes, then does rounds until enough of them are of one piece.
 pub(crate) fn lead(task: &Task, control: &Control, round: impl Lead) -> Result<Vec<Round>> {
     anyhow::ensure!(pin(task.cores[0]), "this process cannot be kept on processor {}", task.cores[0]);
-    let mut leader =
-        Leader { control, round, idle: Idle::new(task.patience, Machine::same_core(task.cores)), orders: 0, turn: 0 };
+    let idle = Idle::new(task.patience, Machine::same_core(task.cores));
+    let mut leader = Leader { control, round, idle, orders: 0, turn: 0 };
     control.meet(0, &mut leader.idle)?;
     let count = leader.calibrate(task)?;
     let mut rounds: Vec<Round> = Vec::new();
@@ -150,7 +167,8 @@ impl<F: Lead> Leader<'_, F> {
         Ok(found)
     }
 
-    fn run(&mut self, count: u64) -> Result<(u64, Vec<(u64, u64)>)> {
+    /// One round: how long it took in nanoseconds, and the times of its messages if this side measures them.
+    fn run(&mut self, count: u64) -> Result<(u64, Times)> {
         self.orders += 1;
         let start_ns = now_ns() + HEAD_START_NS;
         self.control.give(self.orders, Order::Run { count, start_ns });
@@ -171,31 +189,46 @@ impl<F: Lead> Leader<'_, F> {
         if let Some(count) = task.count {
             return Ok(whole(count));
         }
-        let wanted = task.round.as_nanos() as u64;
-        let mut count = FIRST_COUNT;
-        loop {
-            let (took, _) = self.run(whole(count))?;
-            if took >= wanted / 4 {
-                return Ok(whole((count as f64 * wanted as f64 / took as f64) as u64));
-            }
-            count = if took < wanted / 64 { count * 8 } else { count * 3 };
+        let wanted = task.round.as_nanos() as f64;
+        if let Some(rate) = task.rate {
+            let count = whole((wanted * rate as f64 / 1e9) as u64);
+            self.run(count)?;
+            return Ok(count);
         }
+        let mut count = FIRST_COUNT;
+        let mut took = self.run(whole(count))?.0;
+        while (took as f64) < wanted / 8.0 {
+            count = if (took as f64) < wanted / 64.0 { count * 8 } else { count * 3 };
+            took = self.run(whole(count))?.0;
+        }
+        // One who is disturbed is slower, never faster: the fastest says what a round can hold.
+        let mut rate = whole(count) as f64 / took as f64;
+        for _ in 0..CONFIRMATIONS {
+            count = whole((rate * wanted) as u64);
+            rate = rate.max(count as f64 / self.run(count)?.0 as f64);
+        }
+        Ok(whole((rate * wanted) as u64))
     }
 }
 
 /// Follows: does what the other side orders, until it says stop.
-pub(crate) fn follow(task: &Task, control: &Control, mut round: impl Follow) -> Result<()> {
+pub(crate) fn follow(task: &Task, control: &Control, mut round: impl Follow) -> Result<Vec<Times>> {
     anyhow::ensure!(pin(task.cores[1]), "this process cannot be kept on processor {}", task.cores[1]);
     let mut idle = Idle::new(task.patience, Machine::same_core(task.cores));
-    let mut turn = 0;
+    let (mut turn, mut times) = (0, Vec::new());
     control.meet(1, &mut idle)?;
     for number in 1.. {
+        let mut end_ns = 0;
         match control.order(number, &mut idle)? {
             Order::Probe(trips) => probe::answer(control, &mut turn, trips, &mut idle)?,
-            Order::Run { count, start_ns } => round(count, start_ns, &mut idle)?,
+            Order::Run { count, start_ns } => {
+                let (end, found) = round(count, start_ns, &mut idle)?;
+                end_ns = end;
+                times.push(found);
+            }
             Order::Stop => break,
         }
-        control.finish(number, now_ns());
+        control.finish(number, end_ns);
     }
-    Ok(())
+    Ok(times)
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 
-use crate::cell::{Round, Task};
+use crate::cell::{Round, Task, Times};
 use crate::control::Control;
 use crate::registry::{self, Run, Work};
 use crate::transports::Side;
@@ -24,8 +25,17 @@ pub fn report_file(side: Side, dir: &Path) -> PathBuf {
     })
 }
 
-/// What a worker leaves behind: its rounds, or what went wrong.
-pub type Report = Result<Vec<Round>, String>;
+/// What a worker has measured: rounds if it is the first side, times if it is the second.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// Rounds.
+    pub rounds: Vec<Round>,
+    /// The times of each round, trial rounds too.
+    pub times: Vec<Times>,
+}
+
+/// What a worker leaves behind: what it measured, or what went wrong.
+pub type Report = Result<Part, String>;
 
 /// Does what `task` says, and writes a report.
 ///
@@ -41,13 +51,16 @@ pub fn run(task: &str, side: &str) -> Result<()> {
     report.map(drop).map_err(|error| anyhow!(error))
 }
 
-fn work(task: &Task, side: Side) -> Result<Vec<Round>> {
+fn work(task: &Task, side: Side) -> Result<Part> {
     let work = find(&task.transport, task.place.len)?;
     let control = Control::inherited()?;
+    let leading = |rounds| Part { rounds, ..Part::default() };
     match (work.run, side) {
-        (Run::Processes { first, .. }, Side::First) => first(task, control),
-        (Run::Processes { second, .. }, Side::Second) => second(task, control).map(|()| Vec::new()),
-        (Run::Threads(both), Side::First) => both(task, control),
+        (Run::Processes { first, .. }, Side::First) => first(task, control).map(leading),
+        (Run::Processes { second, .. }, Side::Second) => {
+            second(task, control).map(|times| Part { times, ..Part::default() })
+        }
+        (Run::Threads(both), Side::First) => both(task, control).map(leading),
         (Run::Threads(_), Side::Second) => bail!("both threads are in one process"),
     }
 }

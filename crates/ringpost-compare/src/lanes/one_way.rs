@@ -2,6 +2,7 @@
 
 use super::{Follow, Lead};
 use crate::cell::BATCH;
+use crate::control::now_ns;
 use crate::idle::Idle;
 use crate::message::{Checker, fill};
 use crate::transports::{Rx, Tx};
@@ -41,7 +42,7 @@ pub fn drain(mut rx: impl Rx, len: usize) -> impl Follow {
             rx.recv(|bytes| checker.check(bytes), idle)?;
             checker.verdict()?;
         }
-        Ok(())
+        Ok((now_ns(), Vec::new()))
     }
 }
 
@@ -62,6 +63,6 @@ pub fn drain_batches(mut rx: impl Rx, len: usize) -> impl Follow {
                 checker.count() - before
             );
         }
-        Ok(())
+        Ok((now_ns(), Vec::new()))
     }
 }

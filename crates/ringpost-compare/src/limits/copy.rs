@@ -38,6 +38,6 @@ pub fn run(task: &Task, control: &Control) -> Result<Vec<Round>> {
     };
     session::beside(
         || session::lead(task, control, copies),
-        || session::follow(task, control, |_count, _start, _idle: &mut Idle| Ok(())),
+        || session::follow(task, control, |_count, _start, _idle: &mut Idle| Ok((0, Vec::new()))),
     )
 }
