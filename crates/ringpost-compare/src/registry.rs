@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::cell::{Lane, Round, Task, Times};
 use crate::control::Control;
@@ -15,7 +16,8 @@ use crate::transports::ringpost::Broken;
 use crate::transports::{Able, Place, Threads, Transport, packet, ringpost, stream};
 
 /// What something is in the comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// What the machine could do without any queue.
     Limit,
@@ -29,6 +31,21 @@ pub enum Kind {
     InProcess,
     /// A transport that does wrong, to show that the checks see it. Never part of a comparison.
     Broken,
+}
+
+impl Kind {
+    /// Its name on the command line and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limits",
+            Self::Ringpost => "ringpost",
+            Self::Peer => "peers",
+            Self::System => "system",
+            Self::InProcess => "in-process",
+            Self::Broken => "broken",
+        }
+    }
 }
 
 /// One line of the table.
@@ -280,4 +297,30 @@ const fn broken(name: &'static str, work: fn(usize) -> Option<Work>) -> Entry {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// The name of a package and the version that this program was built with, which the lock file tells.
+#[must_use]
+pub fn version(package: &str) -> String {
+    let lock = include_str!("../../../Cargo.lock");
+    let versions = lock.split("[[package]]").filter_map(|text| {
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix('"'));
+        (value("name = \"")? == package).then(|| value("version = \""))?
+    });
+    let versions: Vec<_> = versions.collect();
+    if versions.is_empty() { package.to_owned() } else { format!("{package} {}", versions.join(" or ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_versions_known() {
+        for (index, entry) in ENTRIES.iter().enumerate() {
+            assert!(ENTRIES[..index].iter().all(|other| other.name != entry.name), "{} is there twice", entry.name);
+            assert!(entry.package.is_none_or(|package| version(package) != package), "{} is not locked", entry.name);
+        }
+        assert!(version("ringpost").starts_with("ringpost 0."));
+    }
 }

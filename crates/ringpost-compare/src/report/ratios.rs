@@ -1,0 +1,184 @@
+//! What ringpost is to reach, as ratios within one run, and what it reached.
+
+use serde::Serialize;
+
+use super::{best, is_called, is_peer, size};
+use crate::cell::Lane;
+use crate::probe::Domain;
+use crate::registry::Kind;
+use crate::results::{Cell, Figures, Results};
+
+/// One goal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ratio {
+    /// What is measured.
+    pub what: String,
+    /// `single` or `multi` ends.
+    pub ends: &'static str,
+    /// Where the processors were.
+    pub domain: Domain,
+    /// Whether the ratio is to be at least the goal, and not at most.
+    pub at_least: bool,
+    /// The goal.
+    pub goal: f64,
+    /// What was compared with, and its figure, in nanoseconds or messages a second (or a bare number, for tails).
+    pub against: Option<(String, f64)>,
+    /// The form of ringpost that was best, and its figure.
+    pub ringpost: Option<(String, f64)>,
+    /// The ratio of the two.
+    pub measured: Option<f64>,
+}
+
+impl Ratio {
+    /// Whether the goal was met; `None` if it was not measured.
+    #[must_use]
+    pub fn is_met(&self) -> Option<bool> {
+        self.measured.map(|ratio| if self.at_least { ratio >= self.goal } else { ratio <= self.goal })
+    }
+
+    /// The goal, for people.
+    #[must_use]
+    pub fn goal_text(&self) -> String {
+        format!("{} {}×", if self.at_least { "≥" } else { "≤" }, self.goal)
+    }
+}
+
+/// Whom a goal is about.
+#[derive(Clone, Copy)]
+enum Other {
+    Name(&'static str),
+    BestPeer,
+}
+
+impl Other {
+    fn is(self, cell: &Cell) -> bool {
+        match self {
+            Self::Name(name) => is_called(cell, name),
+            Self::BestPeer => is_peer(cell),
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Name(name) => name,
+            Self::BestPeer => "best peer",
+        }
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Score,
+    /// `p99 / p50`.
+    Tail,
+}
+
+struct Goal {
+    lane: Lane,
+    len: usize,
+    of: Of,
+    /// Against whom, and how much with single ends and with multi ends; where one is not asked for, `None`.
+    against: &'static [(Other, Option<f64>, Option<f64>)],
+}
+
+const LINE: Other = Other::Name("line");
+const SHAQ: Other = Other::Name("shaq");
+const RTRB: Other = Other::Name("rtrb");
+const ARRAY: Other = Other::Name("array-queue");
+const BUFFERS: Other = Other::Name("buffers");
+const FUTEX: Other = Other::Name("futex");
+const LARGE: &[(Other, Option<f64>, Option<f64>)] =
+    &[(Other::BestPeer, Some(1.0), Some(1.0)), (BUFFERS, Some(0.8), Some(0.8))];
+
+const fn goal(lane: Lane, len: usize, against: &'static [(Other, Option<f64>, Option<f64>)]) -> Goal {
+    Goal { lane, len, of: Of::Score, against }
+}
+
+const GOALS: &[Goal] = &[
+    goal(Lane::Trip, 8, &[(LINE, Some(1.5), Some(2.0))]),
+    goal(Lane::Trip, 48, &[(LINE, Some(1.5), Some(2.0))]),
+    goal(Lane::Trip, 64, &[(SHAQ, Some(0.85), Some(1.2))]),
+    goal(Lane::One, 8, &[(SHAQ, Some(10.0), None), (RTRB, Some(1.5), None), (ARRAY, None, Some(3.0))]),
+    goal(Lane::Batch, 8, &[(SHAQ, Some(2.0), None), (RTRB, Some(1.1), None), (ARRAY, None, Some(4.0))]),
+    goal(Lane::Batch, 64, &[(SHAQ, Some(1.2), None), (ARRAY, None, Some(3.0))]),
+    goal(Lane::One, 1024, &[(Other::BestPeer, Some(1.1), Some(1.0))]),
+    goal(Lane::One, 64 << 10, LARGE),
+    goal(Lane::One, 1 << 20, LARGE),
+    goal(Lane::Asleep, 8, &[(FUTEX, Some(1.05), Some(1.1))]),
+    Goal { lane: Lane::Trip, len: 8, of: Of::Tail, against: &[(LINE, Some(1.1), None), (SHAQ, None, Some(1.1))] },
+];
+
+/// All goals, at each distance at which anything was measured.
+#[must_use]
+pub fn ratios(results: &Results) -> Vec<Ratio> {
+    let mut found = Vec::new();
+    for domain in results.domains() {
+        for goal in GOALS {
+            for (other, single, multi) in goal.against {
+                for (ends, bound) in [("single", single), ("multi", multi)] {
+                    found.extend(bound.map(|bound| ratio(results, domain, goal, *other, ends, bound)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn ratio(results: &Results, domain: Domain, goal: &Goal, other: Other, ends: &'static str, bound: f64) -> Ratio {
+    let value = |lane, figures: &Figures| match goal.of {
+        Of::Score => super::score(lane, figures),
+        Of::Tail => figures.times.map_or(f64::NAN, |times| times.tail.median),
+    };
+    let find = |lane, wanted: &dyn Fn(&Cell) -> bool| {
+        let (outcome, figures) = best(results, (lane, goal.len, None), domain, wanted)?;
+        Some((outcome.cell.transport.clone(), value(lane, figures)))
+    };
+    let prefix = format!("ringpost-{ends}");
+    let ringpost = find(goal.lane, &|cell| cell.kind == Kind::Ringpost && is_called(cell, &prefix));
+    // Who has no batches sends one by one.
+    let mut against = find(goal.lane, &|cell| other.is(cell));
+    if against.is_none() && goal.lane == Lane::Batch {
+        against = find(Lane::One, &|cell| other.is(cell));
+    }
+    let measured = ringpost.as_ref().zip(against.as_ref()).map(|((_, mine), (_, theirs))| mine / theirs);
+    Ratio {
+        what: format!("{}, against {}", what(goal), other.text()),
+        ends,
+        domain,
+        at_least: !super::is_timed(goal.lane),
+        goal: bound,
+        against,
+        ringpost,
+        measured: measured.filter(|ratio| ratio.is_finite()),
+    }
+}
+
+fn what(goal: &Goal) -> String {
+    let size = size(goal.len);
+    match (goal.lane, goal.of) {
+        (_, Of::Tail) => format!("p99 / p50 of the round trip, {size}"),
+        (Lane::Trip, _) => format!("round trip, {size}"),
+        (Lane::Asleep, _) => format!("round trip of sleepers, {size}"),
+        (Lane::Batch, _) => format!("batches of 32, {size}"),
+        (Lane::One | Lane::Open, _) => format!("one by one, {size}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::example;
+
+    #[test]
+    fn goals_are_met_or_missed_or_not_measured() {
+        let found = ratios(&example());
+        let of = |what: &str, ends| found.iter().find(|r| r.what == what && r.ends == ends).unwrap();
+        let single = of("round trip, 8 B, against line", "single");
+        assert_eq!((single.measured, single.is_met()), (Some(2.0), Some(false)));
+        assert_eq!(of("one by one, 8 B, against shaq", "single").is_met(), None);
+        let large = of("one by one, 1 MiB, against best peer", "multi");
+        assert!(large.measured.unwrap() > 1.3 && large.is_met() == Some(true));
+        assert!(found.iter().all(|ratio| ratio.domain == Domain::Near));
+    }
+}

@@ -1,0 +1,102 @@
+//! A whole run: every cell once, then every cell again, so that whatever befalls the machine befalls all of them.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cell::{Round, Task};
+use crate::machine::Machine;
+use crate::plan::{Effort, place};
+use crate::registry::{self, ENTRIES};
+use crate::results::{Cell, Compared, Outcome, Results};
+use crate::{interrupt, measure};
+
+/// How long a side waits for the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Measures all of `cells`, in processes of `program`.
+///
+/// What fails is reported as failed; the run goes on.
+///
+/// # Errors
+/// There is one processor only, or an interrupt came.
+pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: String) -> Result<Results> {
+    let (machine, begun) = (Machine::look(), Instant::now());
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let todo = cells.iter().filter(|outcome| outcome.skipped.is_none()).count() as u64;
+    let progress = progress(todo * u64::from(effort.repetitions));
+    let mut number = 0;
+    for _ in 0..effort.repetitions {
+        for outcome in cells.iter_mut().filter(|outcome| outcome.skipped.is_none() && outcome.failed.is_none()) {
+            number += 1;
+            progress.set_message(format!("{} {} {} B", outcome.cell.transport, outcome.cell.lane, outcome.cell.len));
+            match session(program, &outcome.cell, effort, &machine, number) {
+                Ok(rounds) => outcome.add(rounds),
+                Err(_) if interrupt::came() => bail!("interrupted before it was done"),
+                Err(error) => {
+                    let Cell { transport, lane, len, .. } = &outcome.cell;
+                    progress.suspend(|| eprintln!("{transport} failed in {lane} with {len} bytes: {error:#}"));
+                    outcome.failed = Some(format!("{error:#}"));
+                }
+            }
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    cells.iter_mut().for_each(Outcome::finish);
+    Ok(Results {
+        date,
+        command,
+        machine,
+        compared: compared(&cells),
+        repetitions: effort.repetitions,
+        rounds: effort.rounds,
+        round_ms: effort.round.as_millis() as u64,
+        cells,
+        took_s: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// One pair of processes.
+fn session(program: &Path, cell: &Cell, effort: &Effort, machine: &Machine, number: u32) -> Result<Vec<Round>> {
+    let dir = measure::folder()?;
+    let task = Task {
+        transport: cell.transport.clone(),
+        lane: cell.lane,
+        rate: cell.rate,
+        place: place(cell, format!("compare-{}-{number}", std::process::id()), dir.path().to_owned()),
+        cores: machine.pinned,
+        round: effort.round,
+        rounds: effort.rounds,
+        most_rounds: effort.most_rounds,
+        patience: PATIENCE,
+        count: None,
+    };
+    measure::run(program, &task)
+}
+
+fn compared(cells: &[Outcome]) -> Vec<Compared> {
+    let takes_part = |name: &str| cells.iter().any(|outcome| outcome.cell.transport == name);
+    let entries = ENTRIES.iter().filter(|entry| takes_part(entry.name));
+    entries
+        .map(|entry| Compared {
+            name: entry.name.to_owned(),
+            kind: entry.kind,
+            version: entry.package.map(registry::version),
+            about: entry.about.to_owned(),
+        })
+        .collect()
+}
+
+/// Shown on standard error, and only to a person. It moves between sessions only, and takes no time from them.
+fn progress(steps: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %, {eta} left: {msg}");
+    ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
