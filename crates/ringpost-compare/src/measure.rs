@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::cell::{Round, Task};
 use crate::control::Control;
+use crate::idle::is_silence;
 use crate::registry::Run;
 use crate::session;
 use crate::transports::Side;
@@ -20,6 +21,9 @@ use crate::worker::{self, Part, Report, WORKER};
 
 /// What a cell is given beyond its rounds: for starting, joining and leaving.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What is said of a process that has left no report.
+const DIED: &str = "died before it could report";
 
 /// A folder in memory, removed when dropped.
 ///
@@ -55,7 +59,7 @@ pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
         match report {
             Ok(part) => parts.push(part),
             // Who waited in vain says less than who saw something wrong.
-            Err(error) if failure.as_ref().is_none_or(is_silence) => failure = Some(error),
+            Err(error) if failure.as_ref().is_none_or(says_little) => failure = Some(error),
             Err(_) => {}
         }
     }
@@ -66,9 +70,8 @@ pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
     Ok(session::join(std::mem::take(&mut parts[0].rounds), times))
 }
 
-fn is_silence(error: &anyhow::Error) -> bool {
-    let text = error.to_string();
-    text.contains("nothing has come") || text.contains("died before it could report")
+fn says_little(error: &anyhow::Error) -> bool {
+    is_silence(error) || error.to_string().contains(DIED)
 }
 
 struct Worker {
@@ -86,7 +89,7 @@ impl Worker {
 
     fn report(&self, task: &Task) -> Result<Part> {
         let path = worker::report_file(self.side, &task.place.dir);
-        let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process died before it could report", self.side))?;
+        let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process {DIED}", self.side))?;
         let report: Report = serde_json::from_slice(&text).context("reading a worker's report")?;
         report.map_err(|error| anyhow!(error))
     }

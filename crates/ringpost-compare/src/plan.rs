@@ -120,6 +120,9 @@ fn why_not(work: &Work, cell: &Cell) -> Option<String> {
         Lane::Batch => work.able.batch,
         Lane::Trip | Lane::One | Lane::Open => Support::Yes,
     };
+    if !work.lanes.contains(&cell.lane) {
+        return Some("makes no sense here".to_owned());
+    }
     match support {
         Support::No(reason) => Some(reason.to_owned()),
         Support::Yes => {

@@ -66,6 +66,8 @@ pub struct Entry {
 pub struct Work {
     /// What it can do.
     pub able: Able,
+    /// The lanes that make sense.
+    pub lanes: &'static [Lane],
     /// Why it cannot carry what a place asks for.
     pub refuses: fn(&Place) -> Option<String>,
     /// How it runs.
@@ -79,25 +81,25 @@ pub enum Run {
         /// Makes what both open.
         create: fn(&Place, Lane) -> Result<Box<dyn Any>>,
         /// The first side.
-        first: fn(&Task, &Control) -> Result<Vec<Round>>,
+        first: fn(&Task, &'static Control) -> Result<Vec<Round>>,
         /// The second side.
-        second: fn(&Task, &Control) -> Result<Vec<Times>>,
+        second: fn(&Task, &'static Control) -> Result<Vec<Times>>,
     },
     /// In two threads of one process.
-    Threads(fn(&Task, &Control) -> Result<Vec<Round>>),
+    Threads(fn(&Task, &'static Control) -> Result<Vec<Round>>),
 }
 
 /// The code of a transport between processes.
 #[must_use]
 pub fn processes<T: Transport>() -> Work {
     let (create, first, second) = (session::create::<T>, session::first::<T>, session::second::<T>);
-    Work { able: T::ABLE, refuses: T::refuses, run: Run::Processes { create, first, second } }
+    Work { able: T::ABLE, lanes: &Lane::ALL, refuses: T::refuses, run: Run::Processes { create, first, second } }
 }
 
 /// The code of a transport between threads.
 #[must_use]
 pub fn threads<T: Threads>() -> Work {
-    Work { able: T::ABLE, refuses: |_| None, run: Run::Threads(session::threads::<T>) }
+    Work { able: T::ABLE, lanes: &Lane::ALL, refuses: |_| None, run: Run::Threads(session::threads::<T>) }
 }
 
 /// For transports whose type has the number of 8-byte words as a parameter: one for each of the sizes.
@@ -130,10 +132,10 @@ pub const ENTRIES: &[Entry] = &[
         name: "line",
         kind: Kind::Limit,
         package: None,
-        about: "one cache line that both sides write in turn",
+        about: "a cache line for each direction, which holds a turn and the message",
         work: |len| match len {
-            8 => Some(processes::<line::One<1>>()),
-            48 => Some(processes::<line::One<6>>()),
+            8 => Some(processes::<line::Own<1>>()),
+            48 => Some(processes::<line::Own<6>>()),
             _ => None,
         },
     },
@@ -141,10 +143,17 @@ pub const ENTRIES: &[Entry] = &[
         name: "two-lines",
         kind: Kind::Limit,
         package: None,
-        about: "a cache line for each direction",
+        about: "two adjacent cache lines for each direction, since turn and message do not fit into one",
+        work: |len| (len == 64).then(processes::<line::Own<8>>),
+    },
+    Entry {
+        name: "same-line",
+        kind: Kind::Limit,
+        package: None,
+        about: "one cache line for both directions, written in turn: no two messages could be on their way",
         work: |len| match len {
-            8 => Some(processes::<line::Two<1>>()),
-            48 => Some(processes::<line::Two<6>>()),
+            8 => Some(processes::<line::Same<1>>()),
+            48 => Some(processes::<line::Same<6>>()),
             _ => None,
         },
     },
@@ -171,7 +180,10 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "copies by one process, nothing is handed over",
-        work: |_| Some(Work { able: Able::LEAST, refuses: copy::refuses, run: Run::Threads(copy::run) }),
+        work: |_| {
+            let (able, refuses, run) = (Able::LEAST, copy::refuses, Run::Threads(copy::run));
+            Some(Work { able, lanes: &[Lane::One], refuses, run })
+        },
     },
     Entry {
         name: "ringpost-single",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cell::{Round, Task};
+use crate::cell::{LEFT_OUT, Round, Task};
 use crate::machine::Machine;
 use crate::plan::{Effort, place};
 use crate::registry::{self, ENTRIES};
@@ -36,6 +36,9 @@ pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: St
             match session(program, &outcome.cell, effort, &machine, number) {
                 Ok(rounds) => outcome.add(rounds),
                 Err(_) if interrupt::came() => bail!("interrupted before it was done"),
+                Err(error) if error.to_string().starts_with(LEFT_OUT) => {
+                    outcome.skipped = error.to_string().strip_prefix(LEFT_OUT).map(str::to_owned);
+                }
                 Err(error) => {
                     let Cell { transport, lane, len, .. } = &outcome.cell;
                     progress.suspend(|| eprintln!("{transport} failed in {lane} with {len} bytes: {error:#}"));

@@ -1,6 +1,10 @@
 //! Round trips: a message there, checked, and one with the same number back, checked; one at a time.
 
+use anyhow::{Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+
 use super::{Follow, Lead, histogram, pairs};
+use crate::cell::LEFT_OUT;
 use crate::control::now_ns;
 use crate::idle::Idle;
 use crate::message::{Checker, fill};
@@ -12,6 +16,7 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
     move |count: u64, _start: u64, idle: &mut Idle| {
         let mut times = histogram()?;
         let mut before = None;
+        let slept = sleeps()?;
         for _ in 0..count {
             put::<ASLEEP>(&mut tx, checker.count(), idle)?;
             // From one message's departure to the next one's. The clock is read and the time recorded while the message
@@ -21,6 +26,11 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
                 times.saturating_record(now - before);
             }
             get::<ASLEEP>(&mut rx, &mut checker, idle)?;
+        }
+        if ASLEEP {
+            let slept = sleeps()? - slept;
+            // Once in a while the answer is there first.
+            ensure!(slept * 5 >= count * 4, "{LEFT_OUT}this side slept {slept} times in {count} trips: it polls first");
         }
         Ok(pairs(&times))
     }
@@ -39,13 +49,18 @@ pub fn pong<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
     }
 }
 
+/// How often this thread has gone to sleep by itself.
+fn sleeps() -> Result<u64> {
+    Ok(getrusage(UsageWho::RUSAGE_THREAD)?.voluntary_context_switches() as u64)
+}
+
 #[inline]
-fn put<const ASLEEP: bool>(tx: &mut impl Tx, number: u64, idle: &mut Idle) -> anyhow::Result<()> {
+fn put<const ASLEEP: bool>(tx: &mut impl Tx, number: u64, idle: &mut Idle) -> Result<()> {
     if ASLEEP { tx.send_asleep(|bytes| fill(bytes, number), idle) } else { tx.send(|bytes| fill(bytes, number), idle) }
 }
 
 #[inline]
-fn get<const ASLEEP: bool>(rx: &mut impl Rx, checker: &mut Checker, idle: &mut Idle) -> anyhow::Result<()> {
+fn get<const ASLEEP: bool>(rx: &mut impl Rx, checker: &mut Checker, idle: &mut Idle) -> Result<()> {
     idle.progress();
     if ASLEEP {
         while !rx.recv_asleep(|bytes| checker.check(bytes))? {

@@ -70,7 +70,7 @@ impl Other {
 #[derive(Clone, Copy, PartialEq)]
 enum Of {
     Score,
-    /// `p99 / p50`.
+    /// `p99` over the middle.
     Tail,
 }
 
@@ -175,7 +175,8 @@ mod tests {
         let found = ratios(&example());
         let of = |what: &str, ends| found.iter().find(|r| r.what == what && r.ends == ends).unwrap();
         let single = of("round trip, 8 B, against line", "single");
-        assert_eq!((single.measured, single.is_met()), (Some(2.0), Some(false)));
+        assert_eq!(single.is_met(), Some(false));
+        assert!((single.measured.unwrap() - 2.0).abs() < 0.1);
         assert_eq!(of("one by one, 8 B, against shaq", "single").is_met(), None);
         let large = of("one by one, 1 MiB, against best peer", "multi");
         assert!(large.measured.unwrap() > 1.3 && large.is_met() == Some(true));
