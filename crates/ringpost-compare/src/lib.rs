@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod control;
+pub mod crowd;
 pub mod idle;
 pub mod interrupt;
 pub mod lanes;

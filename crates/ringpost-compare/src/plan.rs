@@ -16,6 +16,9 @@ const ONE_SIZES: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 /// Messages a second.
 const RATES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
+/// What a run has besides its lanes.
+pub const EXTRAS: [&str; 1] = ["crowd"];
+
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -27,17 +30,35 @@ pub struct Effort {
     pub most_rounds: u32,
     /// How long a round takes, about.
     pub round: Duration,
+    /// How long a crowd sends.
+    pub crowd: Duration,
+    /// Repetitions of a crowd.
+    pub crowds: u32,
     /// Whether only one rate is measured, and so on.
     pub quick: bool,
 }
 
 impl Effort {
     /// Under two minutes.
-    pub const QUICK: Self =
-        Self { repetitions: 3, rounds: 2, most_rounds: 4, round: Duration::from_millis(8), quick: true };
+    pub const QUICK: Self = Self {
+        repetitions: 3,
+        rounds: 2,
+        most_rounds: 4,
+        round: Duration::from_millis(8),
+        crowd: Duration::from_millis(300),
+        crowds: 1,
+        quick: true,
+    };
     /// As it should be.
-    pub const FULL: Self =
-        Self { repetitions: 10, rounds: 4, most_rounds: 10, round: Duration::from_millis(40), quick: false };
+    pub const FULL: Self = Self {
+        repetitions: 10,
+        rounds: 4,
+        most_rounds: 10,
+        round: Duration::from_millis(40),
+        crowd: Duration::from_secs(2),
+        crowds: 3,
+        quick: false,
+    };
 }
 
 /// Which cells are wanted: by names of transports, of kinds of them, and of lanes.
@@ -59,14 +80,24 @@ impl Only {
         }
     }
 
-    fn wants(&self, entry: &Entry) -> bool {
+    /// Whether a transport is wanted.
+    #[must_use]
+    pub fn wants(&self, entry: &Entry) -> bool {
         let mut said = self.0.iter().filter(|word| ENTRIES.iter().any(|entry| names(word, entry))).peekable();
         if said.peek().is_none() { entry.kind != Kind::Broken } else { said.any(|word| names(word, entry)) }
     }
 
     fn wants_lane(&self, lane: Lane) -> bool {
-        let mut said = self.0.iter().filter(|word| Lane::ALL.iter().any(|lane| names_lane(word, *lane))).peekable();
-        said.peek().is_none() || said.any(|word| names_lane(word, lane))
+        self.wants_work(lane.name())
+    }
+
+    /// Whether what has this name is wanted: a lane, or one of [`EXTRAS`].
+    #[must_use]
+    pub fn wants_work(&self, name: &str) -> bool {
+        let is_work =
+            |word: &&String| EXTRAS.contains(&&***word) || Lane::ALL.iter().any(|lane| lane.name() == word.as_str());
+        let mut said = self.0.iter().filter(is_work).peekable();
+        said.peek().is_none() || said.any(|word| word == name)
     }
 }
 

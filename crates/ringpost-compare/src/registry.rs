@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{Lane, Round, Task, Times};
 use crate::control::Control;
+use crate::crowd::{self, Member};
 use crate::limits::buffers::Buffers;
 use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
 use crate::transports::in_process::{Array, Channel, Rtrb};
 use crate::transports::ringpost::Broken;
-use crate::transports::{Able, Place, Threads, Transport, packet, ringpost, stream};
+use crate::transports::{Able, Place, Side, Threads, Transport, packet, ringpost, stream};
 
 /// What something is in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,6 +85,8 @@ pub enum Run {
         first: fn(&Task, &'static Control) -> Result<Vec<Round>>,
         /// The second side.
         second: fn(&Task, &'static Control) -> Result<Vec<Times>>,
+        /// One of many senders or receivers.
+        member: fn(&crowd::Task, Side, usize) -> Result<Member>,
     },
     /// In two threads of one process.
     Threads(fn(&Task, &'static Control) -> Result<Vec<Round>>),
@@ -93,7 +96,12 @@ pub enum Run {
 #[must_use]
 pub fn processes<T: Transport>() -> Work {
     let (create, first, second) = (session::create::<T>, session::first::<T>, session::second::<T>);
-    Work { able: T::ABLE, lanes: &Lane::ALL, refuses: T::refuses, run: Run::Processes { create, first, second } }
+    Work {
+        able: T::ABLE,
+        lanes: &Lane::ALL,
+        refuses: T::refuses,
+        run: Run::Processes { create, first, second, member: crowd::member::<T> },
+    }
 }
 
 /// The code of a transport between threads.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Lane, Round, depth};
+use crate::crowd::Crowd;
 use crate::machine::Machine;
 use crate::probe::Domain;
 use crate::registry::Kind;
@@ -147,6 +148,8 @@ pub struct Results {
     pub round_ms: u64,
     /// The cells.
     pub cells: Vec<Outcome>,
+    /// Many senders and receivers at one queue.
+    pub crowds: Vec<Crowd>,
     /// How long it all took, in seconds.
     pub took_s: f64,
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ringpost_compare::cell::{LEFT_OUT, Lane, Round, SIZES, Task};
+use ringpost_compare::crowd;
 use ringpost_compare::machine::Machine;
 use ringpost_compare::measure;
 use ringpost_compare::plan::{Effort, Only, cells, place};
@@ -114,6 +115,16 @@ fn what_is_broken_is_found() {
             let error = session(outcome, 128).expect_err(&format!("{cell:?}")).to_string();
             assert!(error.contains(what), "{cell:?}: {error}");
         }
+    }
+}
+
+#[test]
+fn a_crowd_shares_a_queue() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let effort = Effort { crowd: Duration::from_millis(50), ..Effort::QUICK };
+    for transport in ["ringpost-multi-typed", "posix-mq"] {
+        let [rate, ..] = crowd::run_once(Path::new(TOOL), transport, 3, &effort, 1).unwrap();
+        assert!(rate > 0.0);
     }
 }
 

@@ -110,12 +110,12 @@ pub fn is_timed(lane: Lane) -> bool {
 }
 
 /// The best of some transports in one kind of cell: its outcome and figures.
-pub fn best<'a>(
-    results: &'a Results,
+pub fn best(
+    results: &Results,
     (lane, len, rate): (Lane, usize, Option<u64>),
     domain: Domain,
     wanted: impl Fn(&Cell) -> bool,
-) -> Option<(&'a Outcome, &'a Figures)> {
+) -> Option<(&Outcome, &Figures)> {
     let of = |outcome: &&Outcome| {
         let cell = &outcome.cell;
         cell.is_usual() && (cell.lane, cell.len, cell.rate) == (lane, len, rate) && wanted(cell)
@@ -231,6 +231,7 @@ pub(crate) mod tests {
             rounds: 2,
             round_ms: 8,
             cells,
+            crowds: vec![],
             took_s: 12.3,
         }
     }
