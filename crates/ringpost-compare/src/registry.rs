@@ -13,6 +13,8 @@ use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
 use crate::transports::in_process::{Array, Channel, Rtrb};
+#[cfg(feature = "peers")]
+use crate::transports::peers;
 use crate::transports::ringpost::Broken;
 use crate::transports::{Able, Place, Side, Threads, Transport, packet, ringpost, stream};
 
@@ -134,6 +136,9 @@ macro_rules! small {
     };
 }
 
+#[cfg(feature = "peers")]
+pub(crate) use {by_size, small};
+
 /// Everything, in the order of reports.
 pub const ENTRIES: &[Entry] = &[
     Entry {
@@ -249,6 +254,22 @@ pub const ENTRIES: &[Entry] = &[
         about: "multi ends, 2 + 2 joined; values; loan and commit, recv in place",
         work: by_size!(processes, MultiTypedLoan),
     },
+    #[cfg(feature = "peers")]
+    peers::SHAQ,
+    #[cfg(feature = "peers")]
+    peers::SHAQ_MANY,
+    #[cfg(feature = "peers")]
+    peers::RINGFIRE,
+    #[cfg(feature = "peers")]
+    peers::CLOUDTOID,
+    #[cfg(feature = "peers")]
+    peers::ICEORYX,
+    #[cfg(feature = "peers")]
+    peers::IPMPSC,
+    #[cfg(feature = "peers")]
+    peers::IPC_CHANNEL,
+    #[cfg(feature = "aeron")]
+    peers::AERON,
     Entry {
         name: "pipe",
         kind: Kind::System,

@@ -22,6 +22,8 @@
 
 pub mod in_process;
 pub mod packet;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod ringpost;
 pub mod stream;
 
