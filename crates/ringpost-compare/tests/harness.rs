@@ -86,12 +86,6 @@ fn queues_between_threads_carry_what_they_are_given() {
     conforms(Kind::InProcess);
 }
 
-#[cfg(feature = "peers")]
-#[test]
-fn peers_carry_what_they_are_given() {
-    conforms(Kind::Peer);
-}
-
 #[test]
 fn what_is_broken_is_found() {
     let expected = [
