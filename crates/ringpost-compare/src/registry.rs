@@ -186,7 +186,14 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "as many bare buffers as the queues hold, and two counters",
-        work: by_size!(processes, Buffers),
+        work: by_size!(processes, FewBuffers),
+    },
+    Entry {
+        name: "many-buffers",
+        kind: Kind::Limit,
+        package: None,
+        about: "the same with 64 buffers at least, as many as ringpost's multi ends have",
+        work: by_size!(processes, ManyBuffers),
     },
     Entry {
         name: "memcpy",
@@ -230,28 +237,28 @@ pub const ENTRIES: &[Entry] = &[
         name: "ringpost-multi",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; bytes; loan and commit, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv in place",
         work: |_| Some(processes::<ringpost::Raw<true, true>>()),
     },
     Entry {
         name: "ringpost-multi-copy",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; bytes; send, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv in place",
         work: |_| Some(processes::<ringpost::Raw<true, false>>()),
     },
     Entry {
         name: "ringpost-multi-typed",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; values; send, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv in place",
         work: by_size!(processes, MultiTyped),
     },
     Entry {
         name: "ringpost-multi-typed-loan",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; values; loan and commit, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv in place",
         work: by_size!(processes, MultiTypedLoan),
     },
     #[cfg(feature = "peers")]
@@ -325,6 +332,8 @@ pub const ENTRIES: &[Entry] = &[
     broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
 
+type FewBuffers<const WORDS: usize> = Buffers<WORDS, 1>;
+type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 64>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, true>;
 type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false>;

@@ -28,9 +28,7 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
             get::<ASLEEP>(&mut rx, &mut checker, idle)?;
         }
         if ASLEEP {
-            let slept = sleeps()? - slept;
-            // Once in a while the answer is there first.
-            ensure!(slept * 5 >= count * 4, "{LEFT_OUT}this side slept {slept} times in {count} trips: it polls first");
+            has_slept(slept, count)?;
         }
         Ok(pairs(&times))
     }
@@ -40,10 +38,14 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
 pub fn pong<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) -> impl Follow {
     let mut checker = Checker::new(len);
     move |count: u64, _start: u64, idle: &mut Idle| {
+        let slept = sleeps()?;
         for _ in 0..count {
             let number = checker.count();
             get::<ASLEEP>(&mut rx, &mut checker, idle)?;
             put::<ASLEEP>(&mut tx, number, idle)?;
+        }
+        if ASLEEP {
+            has_slept(slept, count)?;
         }
         Ok((now_ns(), Vec::new()))
     }
@@ -52,6 +54,13 @@ pub fn pong<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
 /// How often this thread has gone to sleep by itself.
 fn sleeps() -> Result<u64> {
     Ok(getrusage(UsageWho::RUSAGE_THREAD)?.voluntary_context_switches() as u64)
+}
+
+/// Whether this side has slept before nearly every message: once in a while the message is there first.
+fn has_slept(before: u64, count: u64) -> Result<()> {
+    let slept = sleeps()? - before;
+    ensure!(slept * 10 >= count * 9, "{LEFT_OUT}it polls before it sleeps: {slept} sleeps for {count} messages");
+    Ok(())
 }
 
 #[inline]

@@ -11,6 +11,10 @@ use crate::probe::Domain;
 use crate::registry::Kind;
 use crate::results::{Cell, Figures, Outcome, Results};
 
+/// What is said above the figures of crowds.
+pub const CROWD_HEADING: &str =
+    "Many senders and receivers at one queue, 64 B, all sleep, two processors; the slowest against the mean";
+
 /// A length in bytes, for people: `64 KiB`.
 #[must_use]
 pub fn size(len: usize) -> String {
@@ -167,6 +171,7 @@ pub fn remarks(results: &Results) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::cell::{Round, depth};
+    use crate::crowd::Crowd;
     use crate::machine::Machine;
     use crate::results::{Compared, JOINED};
 
@@ -176,6 +181,15 @@ pub(crate) mod tests {
         assert_eq!([time(86.4), time(104.0), time(27_012.0), time(0.5)], ["86.4 ns", "104 ns", "27.0 µs", "0.50 ns"]);
         assert_eq!([rate(420.4e6), rate(999.0), rate(1.5e9)], ["420 M/s", "999 /s", "1.50 G/s"]);
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(grouped)[..]);
+    }
+
+    fn crowd(transport: &str, pairs: usize, rate: f64) -> Crowd {
+        let spread = |value: f64| serde_json::json!({"median": value, "least": value / 2.0, "most": value * 2.0});
+        serde_json::from_value(serde_json::json!({
+            "transport": transport, "pairs": pairs, "rate": spread(rate), "slowest_sender": spread(0.8),
+            "slowest_receiver": spread(0.7), "failed": null
+        }))
+        .unwrap()
     }
 
     /// A run with a little of everything; names hold characters that must be escaped.
@@ -231,7 +245,7 @@ pub(crate) mod tests {
             rounds: 2,
             round_ms: 8,
             cells,
-            crowds: vec![],
+            crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,
         }
     }
