@@ -145,6 +145,7 @@ pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, 
         len: LEN,
         depth: crate::cell::depth(LEN),
         joined: 1,
+        queues: 1,
         wait: Waiting::Sleep,
         trip: None,
     };

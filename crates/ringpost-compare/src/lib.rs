@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod control;
+pub mod costs;
 pub mod crowd;
 pub mod idle;
 pub mod interrupt;

@@ -12,6 +12,7 @@ use crate::limits::buffers::Buffers;
 use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
+use crate::transports::cycle::Cycle;
 use crate::transports::in_process::{Array, Channel, Rtrb};
 #[cfg(feature = "peers")]
 use crate::transports::peers;
@@ -32,6 +33,8 @@ pub enum Kind {
     System,
     /// Between threads of one process: no peer, but a mark to aim at.
     InProcess,
+    /// Something of another kind that only takes part where one thing is varied.
+    Swept,
     /// A transport that does wrong, to show that the checks see it. Never part of a comparison.
     Broken,
 }
@@ -46,6 +49,7 @@ impl Kind {
             Self::Peer => "peers",
             Self::System => "system",
             Self::InProcess => "in-process",
+            Self::Swept => "swept",
             Self::Broken => "broken",
         }
     }
@@ -325,6 +329,27 @@ pub const ENTRIES: &[Entry] = &[
         package: Some("crossbeam-channel"),
         about: "bounded channel, many to many; try_send and try_recv, recv for sleepers",
         work: small!(threads, Channel),
+    },
+    Entry {
+        name: "buffers-in-turn",
+        kind: Kind::Swept,
+        package: None,
+        about: "many rows of bare buffers, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<FewBuffers<1>>>),
+    },
+    Entry {
+        name: "ringpost-single-in-turn",
+        kind: Kind::Swept,
+        package: Some("ringpost"),
+        about: "many queues of single ends, values, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<SingleTyped<1>>>),
+    },
+    Entry {
+        name: "ringpost-multi-in-turn",
+        kind: Kind::Swept,
+        package: Some("ringpost"),
+        about: "many queues of multi ends, values, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<MultiTyped<1>>>),
     },
     broken("broken-loses", |_| Some(processes::<Broken<ringpost::Loses>>())),
     broken("broken-doubles", |_| Some(processes::<Broken<ringpost::Doubles>>())),

@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::cell::{LEFT_OUT, Round, Task};
 use crate::crowd::{Crowd, crowds};
 use crate::machine::Machine;
-use crate::plan::{Effort, Only, cells, place};
+use crate::plan::{Effort, Only, cells, place, sweeps};
 use crate::registry::{self, ENTRIES};
 use crate::results::{Cell, Compared, Outcome, Results};
-use crate::{interrupt, measure};
+use crate::{costs, interrupt, measure};
 
 /// How long a side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// There is one processor only, or an interrupt came.
 pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Result<Results> {
     let mut cells = cells(only, effort);
+    let swept = only.wants_work("sweep");
+    if swept {
+        cells.extend(sweeps(only, effort));
+    }
     let mut crowds = if only.wants_work("crowd") { crowds(|entry| only.wants(entry)) } else { Vec::new() };
     let (machine, begun) = (Machine::look(), Instant::now());
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -66,6 +70,7 @@ pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Res
             progress.inc(1);
         }
     }
+    let costs = if swept { costs::costs(program, effort.repetitions)? } else { Vec::new() };
     progress.finish_and_clear();
     crowds.iter_mut().for_each(Crowd::finish);
     cells.iter_mut().for_each(Outcome::finish);
@@ -78,6 +83,7 @@ pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Res
         rounds: effort.rounds,
         round_ms: effort.round.as_millis() as u64,
         cells,
+        costs,
         crowds,
         took_s: begun.elapsed().as_secs_f64(),
     })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -79,9 +80,16 @@ pub fn run_member(task: &str, place: &str) -> Result<()> {
     report.map(drop).map_err(|error| anyhow!(error))
 }
 
+/// A thousand endpoints have two descriptors each.
+fn allow_descriptors() -> Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}
+
 fn work(task: &Task, side: Side) -> Result<Part> {
     let work = find(&task.transport, task.place.len)?;
     let control = Control::inherited()?;
+    allow_descriptors()?;
     let leading = |rounds| Part { rounds, ..Part::default() };
     match (work.run, side) {
         (Run::Processes { first, .. }, Side::First) => first(task, control).map(leading),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::ratios::{Ratio, ratios};
 use super::svg::{Curve, Range, curves, escape, ranges};
-use super::{CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, rate, remarks, size, time};
+use super::{CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, rate, remarks, size, sweeps, time};
 use crate::cell::{Lane, SIZES};
 use crate::probe::Domain;
 use crate::registry::Kind;
@@ -25,6 +25,7 @@ pub fn page(results: &Results) -> String {
             body += &lane(&group, domain);
         }
     }
+    body += &sweeps::html(results);
     body += &crowds(results);
     body += &left_out(results);
     body += &compared(results);
@@ -55,13 +56,13 @@ fn head(results: &Results) -> String {
     )
 }
 
-fn class(kind: Kind) -> &'static str {
+pub(super) fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::Limit => "limit",
         Kind::Ringpost => "ringpost",
         Kind::Peer => "peer",
         Kind::System => "system",
-        Kind::InProcess | Kind::Broken => "inside",
+        Kind::InProcess | Kind::Swept | Kind::Broken => "inside",
     }
 }
 
@@ -71,7 +72,7 @@ fn meaning(kind: Kind) -> &'static str {
         Kind::Ringpost => "ringpost",
         Kind::Peer => "other libraries between processes",
         Kind::System => "the system's own",
-        Kind::InProcess | Kind::Broken => "between threads only, for reference",
+        Kind::InProcess | Kind::Swept | Kind::Broken => "between threads only, for reference",
     }
 }
 

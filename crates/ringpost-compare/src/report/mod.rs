@@ -4,6 +4,7 @@ pub mod html;
 pub mod json;
 pub mod ratios;
 mod svg;
+pub mod sweeps;
 pub mod table;
 
 use crate::cell::Lane;
@@ -88,7 +89,7 @@ pub fn heading(cell: &Cell) -> String {
 #[must_use]
 pub fn groups(results: &Results) -> Vec<Vec<&Outcome>> {
     let mut groups: Vec<Vec<&Outcome>> = Vec::new();
-    for outcome in results.cells.iter().filter(|outcome| outcome.cell.is_usual()) {
+    for outcome in results.cells.iter().filter(|outcome| !outcome.sweep) {
         let alike = |other: &Outcome| {
             let (a, b) = (&other.cell, &outcome.cell);
             (a.lane, a.len, a.rate) == (b.lane, b.len, b.rate)
@@ -122,7 +123,7 @@ pub fn best(
 ) -> Option<(&Outcome, &Figures)> {
     let of = |outcome: &&Outcome| {
         let cell = &outcome.cell;
-        cell.is_usual() && (cell.lane, cell.len, cell.rate) == (lane, len, rate) && wanted(cell)
+        !outcome.sweep && (cell.lane, cell.len, cell.rate) == (lane, len, rate) && wanted(cell)
     };
     let measured = results.cells.iter().filter(of).filter_map(|o| Some((o, o.domains.get(&domain)?)));
     let key = |figures: &Figures| score(lane, figures) * if is_timed(lane) { 1.0 } else { -1.0 };
@@ -212,8 +213,8 @@ pub(crate) mod tests {
         for (lane, len) in lanes {
             for (index, (name, kind)) in who.iter().enumerate() {
                 let rate = (lane == Lane::Open).then_some(100_000);
-                let (transport, kind, depth, joined) = ((*name).to_owned(), *kind, depth(len), JOINED);
-                let mut outcome = Outcome::new(Cell { transport, kind, lane, len, rate, depth, joined });
+                let (transport, kind, depth, joined, queues) = ((*name).to_owned(), *kind, depth(len), JOINED, 1);
+                let mut outcome = Outcome::new(Cell { transport, kind, lane, len, rate, depth, joined, queues });
                 match (lane, index) {
                     (Lane::Batch, 0) => outcome.skipped = Some("no <batches> & co".to_owned()),
                     (Lane::Batch, 3) => outcome.failed = Some("messages were \"lost\"".to_owned()),
@@ -245,6 +246,7 @@ pub(crate) mod tests {
             rounds: 2,
             round_ms: 8,
             cells,
+            costs: vec![],
             crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::ratios::ratios;
-use super::{CROWD_HEADING, bandwidth, groups, heading, is_timed, rate, remarks, time};
+use super::{CROWD_HEADING, bandwidth, groups, heading, is_timed, rate, remarks, sweeps, time};
 use crate::crowd::Crowd;
 use crate::probe::Domain;
 use crate::results::{Outcome, Results};
@@ -26,6 +26,7 @@ pub fn text(results: &Results) -> String {
             text += &lane(&group, domain);
         }
     }
+    text += &sweeps::text(results);
     text += &crowds(results);
     text += &goals(results);
     text += &left_out(results);
@@ -127,7 +128,7 @@ fn left_out(results: &Results) -> String {
 }
 
 /// Rows under their headings: the first column to the left, the others to the right.
-fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
