@@ -22,6 +22,7 @@ pub struct Control {
     order: Padded<Sheet>,
     done: Padded<Done>,
     failed: Padded<AtomicU64>,
+    rounds: [Padded<Within>; 2],
     /// Written by the first process, watched by the second.
     pub there: Line,
     /// Written by the second process, watched by the first.
@@ -50,6 +51,13 @@ struct Sheet {
     kind: AtomicU64,
     count: AtomicU64,
     start_ns: AtomicU64,
+}
+
+/// The round that a side is in, or 0; and the last that it was in.
+#[repr(C)]
+struct Within {
+    now: AtomicU64,
+    last: AtomicU64,
 }
 
 #[repr(C)]
@@ -127,6 +135,29 @@ impl Control {
     /// As [`map`](Self::map).
     pub fn inherited() -> Result<&'static Self> {
         Self::map(&io::stdin())
+    }
+
+    /// A side is in round `number` from now on, or in none if that is 0.
+    pub fn enter(&self, side: usize, number: u64) {
+        let Padded(within) = &self.rounds[side];
+        // Relaxed, both: who reads them has stopped this process, or seen it end.
+        within.now.store(number, Ordering::Relaxed);
+        if number != 0 {
+            within.last.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// The round that a side is in, or 0.
+    #[must_use]
+    pub fn round_of(&self, side: usize) -> &AtomicU64 {
+        &self.rounds[side].0.now
+    }
+
+    /// The last round that a side was in.
+    #[must_use]
+    pub fn last_round(&self, side: usize) -> u64 {
+        // Relaxed: as in `enter`.
+        self.rounds[side].0.last.load(Ordering::Relaxed)
     }
 
     /// This side has failed: the other need not wait.

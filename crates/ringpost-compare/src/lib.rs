@@ -3,6 +3,7 @@
 //! The first process plans and reports, and sleeps meanwhile. Each measurement is made by two fresh processes, each kept on
 //! a processor of its own, which share a few lines of memory to start together (`control`).
 
+pub mod calls;
 pub mod cell;
 pub mod control;
 pub mod costs;

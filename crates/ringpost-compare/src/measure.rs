@@ -1,8 +1,10 @@
 //! Runs one cell once: makes what it needs, starts its two processes, sleeps until they end, and reads their reports.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -41,6 +43,20 @@ pub fn folder() -> Result<TempDir> {
 /// # Errors
 /// Something could not be made or joined, a message was wrong, or a process ended or fell silent.
 pub fn run(program: &Path, task: &Task) -> Result<Vec<Round>> {
+    run_watched(program, task, &Control::create()?, |_, _| {})
+}
+
+/// The same, with memory that the caller may look at, and with a thread beside each process that is told its side and id.
+/// The thread must end when the process does.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    program: &Path,
+    task: &Task,
+    control: &OwnedFd,
+    watch: impl Fn(usize, u32) + Sync,
+) -> Result<Vec<Round>> {
     let work = worker::find(&task.transport, task.place.len)?;
     let (sides, _guard) = match work.run {
         Run::Processes { create, .. } => {
@@ -48,7 +64,6 @@ pub fn run(program: &Path, task: &Task) -> Result<Vec<Round>> {
         }
         Run::Threads(_) => (&[Side::First][..], Box::new(()) as Box<dyn std::any::Any>),
     };
-    let control = Control::create()?;
     let mut workers = Vec::new();
     for side in sides {
         let mut command = Command::new(program);
@@ -56,7 +71,16 @@ pub fn run(program: &Path, task: &Task) -> Result<Vec<Round>> {
         command.stdin(Stdio::from(control.try_clone()?));
         workers.push(Worker::start(&mut command, worker::report_file(*side, &task.place.dir))?);
     }
-    wait(&mut workers, GRACE + task.patience + task.round * task.most_rounds * 4)?;
+    thread::scope(|scope| {
+        for (index, worker) in workers.iter().enumerate() {
+            let (watch, pid) = (&watch, worker.child.id());
+            scope.spawn(move || watch(index, pid));
+        }
+        let waited = wait(&mut workers, GRACE + task.patience + task.round * task.most_rounds * 4);
+        // Before the threads are waited for.
+        workers.iter_mut().for_each(Worker::end);
+        waited
+    })?;
     let mut parts: Vec<Part> = Vec::new();
     let mut failure: Option<anyhow::Error> = None;
     for report in workers.iter().map(Worker::report) {
@@ -102,6 +126,12 @@ struct Worker {
 }
 
 impl Worker {
+    fn end(&mut self) {
+        // It may have ended already, and nobody is left to tell if it cannot be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn start(command: &mut Command, report: PathBuf) -> Result<Self> {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Self { child: command.spawn().context("starting a worker")?, report })
@@ -116,38 +146,46 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended already, and nobody is left to tell if it cannot be ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 
 /// Sleeps until all have ended. When one fails, the others get a moment and are then ended: they wait for what never comes.
+///
+/// A process that has not ended is not asked for its state: somebody may be tracing it, and wait for that.
 fn wait(workers: &mut [Worker], limit: Duration) -> Result<()> {
     let mut deadline = Instant::now() + limit;
-    loop {
-        let mut running = Vec::new();
-        for worker in workers.iter_mut() {
-            match worker.child.try_wait().context("waiting for a worker")? {
-                None => running.push(pidfd_open(Pid::from_child(&worker.child), PidfdFlags::empty())?),
-                Some(status) if !status.success() => {
-                    deadline = deadline.min(Instant::now() + Duration::from_millis(500));
-                }
-                Some(_) => {}
-            }
-        }
+    let mut running = Vec::new();
+    for worker in workers {
+        let ended = pidfd_open(Pid::from_child(&worker.child), PidfdFlags::empty())?;
+        running.push((worker, ended));
+    }
+    while !running.is_empty() {
         if crate::interrupt::came() {
             bail!("interrupted");
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if running.is_empty() || left.is_zero() {
-            return Ok(());
+        if left.is_zero() {
+            break;
         }
-        let mut fds: Vec<_> = running.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<_> = running.iter().map(|(_, ended)| PollFd::new(ended, PollFlags::IN)).collect();
         let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         match poll(&mut fds, Some(&limit)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("waiting for the workers"),
         }
+        let mut have_ended = fds.iter().map(|fd| fd.revents().contains(PollFlags::IN)).collect::<Vec<_>>().into_iter();
+        let mut failed = false;
+        running.retain_mut(|(worker, _)| {
+            if !have_ended.next().unwrap_or(false) {
+                return true;
+            }
+            failed |= worker.child.wait().map_or(true, |status| !status.success());
+            false
+        });
+        if failed {
+            deadline = deadline.min(Instant::now() + Duration::from_millis(500));
+        }
     }
+    Ok(())
 }

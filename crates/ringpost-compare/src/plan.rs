@@ -17,7 +17,7 @@ const ONE_SIZES: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 const RATES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
 /// What a run has besides its lanes.
-pub const EXTRAS: [&str; 2] = ["crowd", "sweep"];
+pub const EXTRAS: [&str; 3] = ["crowd", "sweep", "calls"];
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +41,11 @@ pub struct Effort {
 impl Effort {
     /// Under two minutes.
     pub const QUICK: Self = Self {
-        repetitions: 3,
+        repetitions: 5,
         rounds: 2,
         most_rounds: 4,
         round: Duration::from_millis(8),
-        crowd: Duration::from_millis(300),
+        crowd: Duration::from_millis(500),
         crowds: 1,
         quick: true,
     };
@@ -54,7 +54,7 @@ impl Effort {
         repetitions: 10,
         rounds: 4,
         most_rounds: 10,
-        round: Duration::from_millis(40),
+        round: Duration::from_millis(50),
         crowd: Duration::from_secs(2),
         crowds: 3,
         quick: false,

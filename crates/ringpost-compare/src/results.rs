@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Calls;
 use crate::cell::{Lane, Round};
 use crate::costs::Costs;
 use crate::crowd::Crowd;
@@ -145,6 +146,9 @@ pub struct Results {
     pub round_ms: u64,
     /// The cells.
     pub cells: Vec<Outcome>,
+    /// System calls on the way of a message.
+    #[serde(default)]
+    pub calls: Vec<Calls>,
     /// What joining and recovering cost.
     #[serde(default)]
     pub costs: Vec<Costs>,

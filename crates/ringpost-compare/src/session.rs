@@ -185,7 +185,9 @@ impl<F: Lead> Leader<F> {
         while now_ns() < start_ns {
             std::hint::spin_loop();
         }
+        self.control.enter(0, self.orders);
         let times = (self.round)(count, start_ns, &mut self.idle)?;
+        self.control.enter(0, 0);
         let now = now_ns();
         let end_ns = self.control.finished(self.orders, &mut self.idle)?;
         // The second side is done later than the first, but for limits in which it does nothing.
@@ -236,7 +238,9 @@ fn obey(control: &'static Control, mut round: impl Follow, mut idle: Idle) -> Re
         match control.order(number, &mut idle)? {
             Order::Probe(trips) => probe::answer(control, &mut turn, trips, &mut idle)?,
             Order::Run { count, start_ns } => {
+                control.enter(1, number);
                 let (end, found) = round(count, start_ns, &mut idle)?;
+                control.enter(1, 0);
                 end_ns = end;
                 times.push(found);
             }

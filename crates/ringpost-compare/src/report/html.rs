@@ -101,7 +101,7 @@ fn goal(ratio: &Ratio) -> String {
         ratio.ends,
         ratio.domain_text(),
         ratio.goal_text(),
-        ratio.measured.map_or("–".to_owned(), |ratio| format!("{ratio:.2}×")),
+        ratio.measured_text(),
         name(&ratio.ringpost),
         name(&ratio.against),
     )

@@ -246,6 +246,7 @@ pub(crate) mod tests {
             rounds: 2,
             round_ms: 8,
             cells,
+            calls: vec![],
             costs: vec![],
             crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,

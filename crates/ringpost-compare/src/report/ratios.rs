@@ -46,7 +46,22 @@ impl Ratio {
     /// The goal, for people.
     #[must_use]
     pub fn goal_text(&self) -> String {
-        format!("{} {}×", if self.at_least { "≥" } else { "≤" }, self.goal)
+        format!("{} {}{}", if self.at_least { "≥" } else { "≤" }, self.goal, self.unit())
+    }
+
+    /// What was measured, for people.
+    #[must_use]
+    pub fn measured_text(&self) -> String {
+        match self.measured {
+            Some(count) if self.goal == 0.0 => format!("{count}"),
+            Some(ratio) => format!("{ratio:.2}{}", self.unit()),
+            None => "–".to_owned(),
+        }
+    }
+
+    /// What is to be none is a count, and everything else a ratio.
+    fn unit(&self) -> &'static str {
+        if self.goal == 0.0 { "" } else { "×" }
     }
 }
 
@@ -132,7 +147,25 @@ pub fn ratios(results: &Results) -> Vec<Ratio> {
         }
     }
     found.extend(crowds(results));
+    found.extend(["single", "multi"].into_iter().filter_map(|ends| calls(results, ends)));
     found
+}
+
+/// No system calls: the most that any form made, in all, against none.
+fn calls(results: &Results, ends: &'static str) -> Option<Ratio> {
+    let prefix = format!("ringpost-{ends}");
+    let of = results.calls.iter().filter(|calls| calls.transport.starts_with(&prefix));
+    let worst = of.filter_map(|calls| Some((calls, calls.calls?.iter().sum::<u64>()))).max_by_key(|found| found.1)?;
+    Some(Ratio {
+        what: "system calls of a round when nobody sleeps".to_owned(),
+        ends,
+        domain: None,
+        at_least: false,
+        goal: 0.0,
+        against: Some(("none".to_owned(), 0.0)),
+        ringpost: Some((worst.0.transport.clone(), worst.1 as f64)),
+        measured: Some(worst.1 as f64),
+    })
 }
 
 /// Goals about many senders and receivers: these processes run wherever the system puts them.

@@ -99,7 +99,22 @@ pub fn text(results: &Results) -> String {
     if !results.costs.is_empty() {
         let _ = write!(text, "\n{COSTS}\n{}", aligned(&COST_HEADINGS, &cost_rows(results)));
     }
+    if !results.calls.is_empty() {
+        let _ = write!(text, "\n{CALLS}\n{}", aligned(&CALL_HEADINGS, &call_rows(results)));
+    }
     text
+}
+
+const CALLS: &str = "System calls of one round, when nobody sleeps (64 B)";
+const CALL_HEADINGS: [&str; 5] = ["", "messages", "manner", "sender", "receiver"];
+
+fn call_rows(results: &Results) -> Vec<Vec<String>> {
+    let row = |calls: &crate::calls::Calls| {
+        let manner = if calls.lane == Lane::Batch { "32 at a time" } else { "one by one" };
+        let [sender, receiver] = calls.calls.map_or(["failed".to_owned(), "failed".to_owned()], |c| c.map(grouped));
+        vec![calls.transport.clone(), grouped(calls.messages), manner.to_owned(), sender, receiver]
+    };
+    results.calls.iter().map(row).collect()
 }
 
 const COSTS: &str = "What is done seldom, by capacity (multi ends, 8 B)";
@@ -121,18 +136,25 @@ pub fn html(results: &Results) -> String {
     for sweep in results.domains().into_iter().flat_map(|domain| sweeps(results, domain)) {
         let _ = write!(html, "<section><h3>{}</h3><figure>{}</figure></section>", escape(&sweep.title), chart(&sweep));
     }
-    if !results.costs.is_empty() {
-        let cells = |row: &Vec<String>| {
-            row.iter().map(|cell| format!("<td class=\"n\">{}</td>", escape(cell))).collect::<String>()
-        };
-        let rows: String = cost_rows(results).iter().map(|row| format!("<tr>{}</tr>", cells(row))).collect();
-        let head: String = COST_HEADINGS.iter().map(|heading| format!("<th class=\"n\">{heading}</th>")).collect();
-        let _ = write!(
-            html,
-            "<section><h3>{COSTS}</h3><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
-        );
+    if !results.calls.is_empty() {
+        html += &table(CALLS, &CALL_HEADINGS, &call_rows(results));
     }
-    if html.is_empty() { html } else { format!("<h2>As queues grow</h2>{html}") }
+    if !results.costs.is_empty() {
+        html += &table(COSTS, &COST_HEADINGS, &cost_rows(results));
+    }
+    if html.is_empty() { html } else { format!("<h2>As queues grow, and what else there is</h2>{html}") }
+}
+
+fn table(title: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
+    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
+        cells.map(|cell| format!("<{tag} class=\"n\">{}</{tag}>", escape(cell))).collect()
+    };
+    let body: String =
+        rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", &mut row.iter().map(String::as_str)))).collect();
+    format!(
+        "<section><h3>{title}</h3><table><thead><tr>{}</tr></thead><tbody>{body}</tbody></table></section>",
+        cells("th", &mut headings.iter().copied())
+    )
 }
 
 fn chart(sweep: &Sweep) -> String {

@@ -98,7 +98,7 @@ fn goals(results: &Results) -> String {
             ratio.ends.to_owned(),
             ratio.domain_text().to_owned(),
             ratio.goal_text(),
-            ratio.measured.map_or("-".to_owned(), |ratio| format!("{ratio:.2}×")),
+            ratio.measured_text(),
             met.to_owned(),
             format!("{} / {}", name(&ratio.ringpost), name(&ratio.against)),
         ]
