@@ -21,6 +21,9 @@ pub fn depth(len: usize) -> usize {
     (QUEUE_BYTES / len.max(1)).clamp(4, 1024)
 }
 
+/// How an error begins that does not mean that anything is wrong, but that a transport does not do what the cell is about.
+pub const LEFT_OUT: &str = "left out: ";
+
 /// What is done with the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use memmap2::MmapRaw;
@@ -20,6 +21,7 @@ pub struct Control {
     ready: [Padded<AtomicU64>; 2],
     order: Padded<Sheet>,
     done: Padded<Done>,
+    failed: Padded<AtomicU64>,
     /// Written by the first process, watched by the second.
     pub there: Line,
     /// Written by the second process, watched by the first.
@@ -125,6 +127,18 @@ impl Control {
     /// As [`map`](Self::map).
     pub fn inherited() -> Result<&'static Self> {
         Self::map(&io::stdin())
+    }
+
+    /// This side has failed: the other need not wait.
+    pub fn fail(&self) {
+        // Relaxed: a flag that is looked at again and again.
+        self.failed.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Waiting that ends when the other side has failed, too.
+    #[must_use]
+    pub fn idle(&'static self, patience: Duration, one_core: bool) -> Idle {
+        Idle::new(patience, one_core).watching(&self.failed.0)
     }
 
     /// This side has joined everything; waits for the other.

@@ -5,6 +5,8 @@
 
 pub mod cell;
 pub mod control;
+pub mod costs;
+pub mod crowd;
 pub mod idle;
 pub mod interrupt;
 pub mod lanes;

@@ -45,8 +45,15 @@ impl Machine {
 /// Keeps this process on that core from now on; says whether that worked.
 #[must_use]
 pub fn pin(core: usize) -> bool {
+    keep_within(&[core])
+}
+
+/// Keeps this process on those cores from now on; says whether that worked.
+#[must_use]
+pub fn keep_within(cores: &[usize]) -> bool {
     let mut set = CpuSet::new();
-    set.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).is_ok()
+    let added = cores.iter().try_for_each(|core| set.set(*core));
+    added.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).is_ok()
 }
 
 fn allowed() -> Vec<usize> {

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use ringpost_compare::cell::Lane;
-use ringpost_compare::plan::{Effort, Only, cells};
+use ringpost_compare::plan::{EXTRAS, Effort, Only};
 use ringpost_compare::registry::{self, ENTRIES, Kind};
 use ringpost_compare::report::{html, json, table};
 use ringpost_compare::results::Results;
-use ringpost_compare::{interrupt, run, worker};
+use ringpost_compare::{costs, interrupt, run, worker};
 
 /// Measures ringpost, other libraries and the limits of this machine side by side, every message checked.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let done = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, worker::WORKER, task, side] => worker::run(task, side),
+        [_, costs::VICTIM, name] => costs::run_victim(name),
+        [_, worker::CROWD_WORKER, task, place] => worker::run_member(task, place),
         _ => compare(&Args::parse(), &arguments[1..].join(" ")),
     };
     match done {
@@ -99,7 +101,7 @@ fn measure(args: &Args, arguments: &str) -> Result<Results> {
     interrupt::watch()?;
     let program = std::env::current_exe().context("finding this program")?;
     let command = format!("ringpost-compare {arguments}");
-    run::run(&program, cells(&only, &effort), &effort, command.trim_end().to_owned())
+    run::run(&program, &only, &effort, command.trim_end().to_owned())
 }
 
 fn list() -> String {
@@ -112,5 +114,5 @@ fn list() -> String {
             text += &format!("  {:<28} {version:<24} {}\n", entry.name, entry.about);
         }
     }
-    text + &format!("lanes\n  {}\n", Lane::ALL.map(Lane::name).join(", "))
+    text + &format!("lanes\n  {}, {}\n", Lane::ALL.map(Lane::name).join(", "), EXTRAS.join(", "))
 }

@@ -1,25 +1,30 @@
 //! Runs one cell once: makes what it needs, starts its two processes, sleeps until they end, and reads their reports.
 
 use std::fs;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use crate::cell::{Round, Task};
 use crate::control::Control;
+use crate::crowd::{self, Member};
+use crate::idle::is_silence;
 use crate::registry::Run;
 use crate::session;
 use crate::transports::Side;
-use crate::worker::{self, Part, Report, WORKER};
+use crate::worker::{self, CROWD_WORKER, Part, WORKER};
 
 /// What a cell is given beyond its rounds: for starting, joining and leaving.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What is said of a process that has left no report.
+const DIED: &str = "died before it could report";
 
 /// A folder in memory, removed when dropped.
 ///
@@ -35,7 +40,7 @@ pub fn folder() -> Result<TempDir> {
 ///
 /// # Errors
 /// Something could not be made or joined, a message was wrong, or a process ended or fell silent.
-pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
+pub fn run(program: &Path, task: &Task) -> Result<Vec<Round>> {
     let work = worker::find(&task.transport, task.place.len)?;
     let (sides, _guard) = match work.run {
         Run::Processes { create, .. } => {
@@ -46,16 +51,19 @@ pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
     let control = Control::create()?;
     let mut workers = Vec::new();
     for side in sides {
-        workers.push(Worker::start(program, task, *side, &control)?);
+        let mut command = Command::new(program);
+        command.arg(WORKER).arg(serde_json::to_string(task)?).arg(serde_json::to_string(side)?);
+        command.stdin(Stdio::from(control.try_clone()?));
+        workers.push(Worker::start(&mut command, worker::report_file(*side, &task.place.dir))?);
     }
-    wait(&mut workers, task)?;
-    let mut parts = Vec::new();
+    wait(&mut workers, GRACE + task.patience + task.round * task.most_rounds * 4)?;
+    let mut parts: Vec<Part> = Vec::new();
     let mut failure: Option<anyhow::Error> = None;
-    for report in workers.iter().map(|worker| worker.report(task)) {
+    for report in workers.iter().map(Worker::report) {
         match report {
             Ok(part) => parts.push(part),
             // Who waited in vain says less than who saw something wrong.
-            Err(error) if failure.as_ref().is_none_or(is_silence) => failure = Some(error),
+            Err(error) if failure.as_ref().is_none_or(says_little) => failure = Some(error),
             Err(_) => {}
         }
     }
@@ -66,28 +74,42 @@ pub fn run(program: &std::path::Path, task: &Task) -> Result<Vec<Round>> {
     Ok(session::join(std::mem::take(&mut parts[0].rounds), times))
 }
 
-fn is_silence(error: &anyhow::Error) -> bool {
-    let text = error.to_string();
-    text.contains("nothing has come") || text.contains("died before it could report")
+fn says_little(error: &anyhow::Error) -> bool {
+    is_silence(error) || error.to_string().contains(DIED)
+}
+
+/// Runs a crowd: what each has done, senders first.
+///
+/// # Errors
+/// As [`run`].
+pub fn crowd(program: &Path, task: &crowd::Task) -> Result<Vec<Member>> {
+    let mut workers = Vec::new();
+    for side in [Side::First, Side::Second] {
+        for index in 0..task.pairs {
+            let report = worker::member_file(side, index, &task.place.dir);
+            let mut command = Command::new(program);
+            command.arg(CROWD_WORKER).arg(serde_json::to_string(task)?).arg(serde_json::to_string(&(side, index))?);
+            workers.push(Worker::start(command.stdin(Stdio::null()), report)?);
+        }
+    }
+    wait(&mut workers, GRACE + task.patience + task.duration)?;
+    workers.iter().map(Worker::report).collect()
 }
 
 struct Worker {
     child: Child,
-    side: Side,
+    report: PathBuf,
 }
 
 impl Worker {
-    fn start(program: &std::path::Path, task: &Task, side: Side, control: &OwnedFd) -> Result<Self> {
-        let mut command = Command::new(program);
-        command.arg(WORKER).arg(serde_json::to_string(task)?).arg(serde_json::to_string(&side)?);
-        command.stdin(Stdio::from(control.try_clone()?)).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { child: command.spawn().context("starting a worker")?, side })
+    fn start(command: &mut Command, report: PathBuf) -> Result<Self> {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { child: command.spawn().context("starting a worker")?, report })
     }
 
-    fn report(&self, task: &Task) -> Result<Part> {
-        let path = worker::report_file(self.side, &task.place.dir);
-        let text = fs::read(&path).map_err(|_| anyhow!("the {:?} process died before it could report", self.side))?;
-        let report: Report = serde_json::from_slice(&text).context("reading a worker's report")?;
+    fn report<T: DeserializeOwned>(&self) -> Result<T> {
+        let text = fs::read(&self.report).map_err(|_| anyhow!("one of the processes {DIED}"))?;
+        let report: Result<T, String> = serde_json::from_slice(&text).context("reading a worker's report")?;
         report.map_err(|error| anyhow!(error))
     }
 }
@@ -101,8 +123,8 @@ impl Drop for Worker {
 }
 
 /// Sleeps until all have ended. When one fails, the others get a moment and are then ended: they wait for what never comes.
-fn wait(workers: &mut [Worker], task: &Task) -> Result<()> {
-    let mut deadline = Instant::now() + GRACE + task.patience + task.round * task.most_rounds * 4;
+fn wait(workers: &mut [Worker], limit: Duration) -> Result<()> {
+    let mut deadline = Instant::now() + limit;
     loop {
         let mut running = Vec::new();
         for worker in workers.iter_mut() {

@@ -18,6 +18,12 @@ pub fn tag(number: u64) -> u64 {
     number ^ SPREAD
 }
 
+/// The number that the first word of a message says; whether the rest belongs to it, [`is_whole`] tells.
+#[must_use]
+pub fn number(bytes: &[u8]) -> u64 {
+    tag(bytes.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word)))
+}
+
 /// Writes message `number` into all of `bytes`, whose length is a multiple of 8.
 #[inline]
 pub fn fill(bytes: &mut [u8], number: u64) {
@@ -119,8 +125,7 @@ impl Checker {
 
     #[cold]
     fn note(&mut self, bytes: &[u8]) {
-        let first = bytes.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
-        let wrong = Wrong { expected: self.next, found: tag(first), len: (bytes.len(), self.len) };
+        let wrong = Wrong { expected: self.next, found: number(bytes), len: (bytes.len(), self.len) };
         self.wrong.get_or_insert(wrong);
     }
 }

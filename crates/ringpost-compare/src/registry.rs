@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{Lane, Round, Task, Times};
 use crate::control::Control;
+use crate::crowd::{self, Member};
 use crate::limits::buffers::Buffers;
 use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
+use crate::transports::cycle::Cycle;
 use crate::transports::in_process::{Array, Channel, Rtrb};
 #[cfg(feature = "peers")]
 use crate::transports::peers;
 use crate::transports::ringpost::Broken;
-use crate::transports::{Able, Place, Threads, Transport, packet, ringpost, stream};
+use crate::transports::{Able, Place, Side, Threads, Transport, packet, ringpost, stream};
 
 /// What something is in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub enum Kind {
     System,
     /// Between threads of one process: no peer, but a mark to aim at.
     InProcess,
+    /// Something of another kind that only takes part where one thing is varied.
+    Swept,
     /// A transport that does wrong, to show that the checks see it. Never part of a comparison.
     Broken,
 }
@@ -45,6 +49,7 @@ impl Kind {
             Self::Peer => "peers",
             Self::System => "system",
             Self::InProcess => "in-process",
+            Self::Swept => "swept",
             Self::Broken => "broken",
         }
     }
@@ -68,6 +73,8 @@ pub struct Entry {
 pub struct Work {
     /// What it can do.
     pub able: Able,
+    /// The lanes that make sense.
+    pub lanes: &'static [Lane],
     /// Why it cannot carry what a place asks for.
     pub refuses: fn(&Place) -> Option<String>,
     /// How it runs.
@@ -81,25 +88,32 @@ pub enum Run {
         /// Makes what both open.
         create: fn(&Place, Lane) -> Result<Box<dyn Any>>,
         /// The first side.
-        first: fn(&Task, &Control) -> Result<Vec<Round>>,
+        first: fn(&Task, &'static Control) -> Result<Vec<Round>>,
         /// The second side.
-        second: fn(&Task, &Control) -> Result<Vec<Times>>,
+        second: fn(&Task, &'static Control) -> Result<Vec<Times>>,
+        /// One of many senders or receivers.
+        member: fn(&crowd::Task, Side, usize) -> Result<Member>,
     },
     /// In two threads of one process.
-    Threads(fn(&Task, &Control) -> Result<Vec<Round>>),
+    Threads(fn(&Task, &'static Control) -> Result<Vec<Round>>),
 }
 
 /// The code of a transport between processes.
 #[must_use]
 pub fn processes<T: Transport>() -> Work {
     let (create, first, second) = (session::create::<T>, session::first::<T>, session::second::<T>);
-    Work { able: T::ABLE, refuses: T::refuses, run: Run::Processes { create, first, second } }
+    Work {
+        able: T::ABLE,
+        lanes: &Lane::ALL,
+        refuses: T::refuses,
+        run: Run::Processes { create, first, second, member: crowd::member::<T> },
+    }
 }
 
 /// The code of a transport between threads.
 #[must_use]
 pub fn threads<T: Threads>() -> Work {
-    Work { able: T::ABLE, refuses: |_| None, run: Run::Threads(session::threads::<T>) }
+    Work { able: T::ABLE, lanes: &Lane::ALL, refuses: |_| None, run: Run::Threads(session::threads::<T>) }
 }
 
 /// For transports whose type has the number of 8-byte words as a parameter: one for each of the sizes.
@@ -135,10 +149,10 @@ pub const ENTRIES: &[Entry] = &[
         name: "line",
         kind: Kind::Limit,
         package: None,
-        about: "one cache line that both sides write in turn",
+        about: "a cache line for each direction, which holds a turn and the message",
         work: |len| match len {
-            8 => Some(processes::<line::One<1>>()),
-            48 => Some(processes::<line::One<6>>()),
+            8 => Some(processes::<line::Own<1>>()),
+            48 => Some(processes::<line::Own<6>>()),
             _ => None,
         },
     },
@@ -146,10 +160,17 @@ pub const ENTRIES: &[Entry] = &[
         name: "two-lines",
         kind: Kind::Limit,
         package: None,
-        about: "a cache line for each direction",
+        about: "two adjacent cache lines for each direction, since turn and message do not fit into one",
+        work: |len| (len == 64).then(processes::<line::Own<8>>),
+    },
+    Entry {
+        name: "same-line",
+        kind: Kind::Limit,
+        package: None,
+        about: "one cache line for both directions, written in turn: no two messages could be on their way",
         work: |len| match len {
-            8 => Some(processes::<line::Two<1>>()),
-            48 => Some(processes::<line::Two<6>>()),
+            8 => Some(processes::<line::Same<1>>()),
+            48 => Some(processes::<line::Same<6>>()),
             _ => None,
         },
     },
@@ -169,14 +190,24 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "as many bare buffers as the queues hold, and two counters",
-        work: by_size!(processes, Buffers),
+        work: by_size!(processes, FewBuffers),
+    },
+    Entry {
+        name: "many-buffers",
+        kind: Kind::Limit,
+        package: None,
+        about: "the same with 64 buffers at least, as many as ringpost's multi ends have",
+        work: by_size!(processes, ManyBuffers),
     },
     Entry {
         name: "memcpy",
         kind: Kind::Limit,
         package: None,
         about: "copies by one process, nothing is handed over",
-        work: |_| Some(Work { able: Able::LEAST, refuses: copy::refuses, run: Run::Threads(copy::run) }),
+        work: |_| {
+            let (able, refuses, run) = (Able::LEAST, copy::refuses, Run::Threads(copy::run));
+            Some(Work { able, lanes: &[Lane::One], refuses, run })
+        },
     },
     Entry {
         name: "ringpost-single",
@@ -210,28 +241,28 @@ pub const ENTRIES: &[Entry] = &[
         name: "ringpost-multi",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; bytes; loan and commit, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv in place",
         work: |_| Some(processes::<ringpost::Raw<true, true>>()),
     },
     Entry {
         name: "ringpost-multi-copy",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; bytes; send, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv in place",
         work: |_| Some(processes::<ringpost::Raw<true, false>>()),
     },
     Entry {
         name: "ringpost-multi-typed",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; values; send, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv in place",
         work: by_size!(processes, MultiTyped),
     },
     Entry {
         name: "ringpost-multi-typed-loan",
         kind: Kind::Ringpost,
         package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined; values; loan and commit, recv in place",
+        about: "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv in place",
         work: by_size!(processes, MultiTypedLoan),
     },
     #[cfg(feature = "peers")]
@@ -299,12 +330,35 @@ pub const ENTRIES: &[Entry] = &[
         about: "bounded channel, many to many; try_send and try_recv, recv for sleepers",
         work: small!(threads, Channel),
     },
+    Entry {
+        name: "buffers-in-turn",
+        kind: Kind::Swept,
+        package: None,
+        about: "many rows of bare buffers, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<FewBuffers<1>>>),
+    },
+    Entry {
+        name: "ringpost-single-in-turn",
+        kind: Kind::Swept,
+        package: Some("ringpost"),
+        about: "many queues of single ends, values, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<SingleTyped<1>>>),
+    },
+    Entry {
+        name: "ringpost-multi-in-turn",
+        kind: Kind::Swept,
+        package: Some("ringpost"),
+        about: "many queues of multi ends, values, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<MultiTyped<1>>>),
+    },
     broken("broken-loses", |_| Some(processes::<Broken<ringpost::Loses>>())),
     broken("broken-doubles", |_| Some(processes::<Broken<ringpost::Doubles>>())),
     broken("broken-tears", |_| Some(processes::<Broken<ringpost::Tears>>())),
     broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
 
+type FewBuffers<const WORDS: usize> = Buffers<WORDS, 1>;
+type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 64>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, true>;
 type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false>;

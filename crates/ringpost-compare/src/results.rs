@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{Lane, Round, depth};
+use crate::cell::{Lane, Round};
+use crate::costs::Costs;
+use crate::crowd::Crowd;
 use crate::machine::Machine;
 use crate::probe::Domain;
 use crate::registry::Kind;
@@ -27,18 +29,12 @@ pub struct Cell {
     pub depth: usize,
     /// Endpoints joined on each side, where there may be several.
     pub joined: usize,
+    /// Queues that are used in turn.
+    pub queues: usize,
 }
 
 /// Endpoints joined on each side of a queue of many ends, unless that is what is varied.
 pub const JOINED: usize = 2;
-
-impl Cell {
-    /// Whether only transport, lane, size and rate set it apart.
-    #[must_use]
-    pub fn is_usual(&self) -> bool {
-        self.depth == depth(self.len) && self.joined == JOINED
-    }
-}
 
 /// What came out of a cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +48,8 @@ pub struct Outcome {
     pub failed: Option<String>,
     /// What was measured while the processors were near, and while they were far.
     pub domains: BTreeMap<Domain, Figures>,
+    /// Whether it is one of those in which one thing is varied.
+    pub sweep: bool,
     /// Rounds that were dropped, since the processors moved.
     pub dropped: usize,
     /// Every session, as it was measured.
@@ -82,7 +80,7 @@ impl Outcome {
     #[must_use]
     pub fn new(cell: Cell) -> Self {
         let (skipped, failed) = (None, None);
-        Self { cell, skipped, failed, domains: BTreeMap::new(), dropped: 0, sessions: Vec::new() }
+        Self { cell, skipped, failed, domains: BTreeMap::new(), sweep: false, dropped: 0, sessions: Vec::new() }
     }
 
     /// Adds a session.
@@ -147,6 +145,11 @@ pub struct Results {
     pub round_ms: u64,
     /// The cells.
     pub cells: Vec<Outcome>,
+    /// What joining and recovering cost.
+    #[serde(default)]
+    pub costs: Vec<Costs>,
+    /// Many senders and receivers at one queue.
+    pub crowds: Vec<Crowd>,
     /// How long it all took, in seconds.
     pub took_s: f64,
 }
@@ -194,6 +197,7 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::depth;
 
     fn round(probes: [f64; 2], count: u64) -> Round {
         Round { probes, count, elapsed_ns: 1_000_000_000, times: vec![(count, 10)] }
@@ -203,7 +207,16 @@ mod tests {
     fn near_and_far_are_kept_apart_and_mixed_rounds_dropped() {
         let kind = Kind::Limit;
         let (len, rate) = (8, None);
-        let cell = Cell { transport: "x".into(), kind, lane: Lane::Trip, len, rate, depth: depth(8), joined: JOINED };
+        let cell = Cell {
+            transport: "x".into(),
+            kind,
+            lane: Lane::Trip,
+            len,
+            rate,
+            depth: depth(8),
+            joined: JOINED,
+            queues: 1,
+        };
         let mut outcome = Outcome::new(cell);
         outcome.add(vec![round([100.0, 110.0], 10), round([100.0, 400.0], 1000), round([400.0, 400.0], 50)]);
         outcome.add(vec![round([100.0, 110.0], 30)]);

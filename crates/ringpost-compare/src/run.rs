@@ -7,27 +7,35 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cell::{Round, Task};
+use crate::cell::{LEFT_OUT, Round, Task};
+use crate::crowd::{Crowd, crowds};
 use crate::machine::Machine;
-use crate::plan::{Effort, place};
+use crate::plan::{Effort, Only, cells, place, sweeps};
 use crate::registry::{self, ENTRIES};
 use crate::results::{Cell, Compared, Outcome, Results};
-use crate::{interrupt, measure};
+use crate::{costs, interrupt, measure};
 
 /// How long a side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Measures all of `cells`, in processes of `program`.
+/// Measures what is wanted, in processes of `program`.
 ///
 /// What fails is reported as failed; the run goes on.
 ///
 /// # Errors
 /// There is one processor only, or an interrupt came.
-pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: String) -> Result<Results> {
+pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Result<Results> {
+    let mut cells = cells(only, effort);
+    let swept = only.wants_work("sweep");
+    if swept {
+        cells.extend(sweeps(only, effort));
+    }
+    let mut crowds = if only.wants_work("crowd") { crowds(|entry| only.wants(entry)) } else { Vec::new() };
     let (machine, begun) = (Machine::look(), Instant::now());
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let todo = cells.iter().filter(|outcome| outcome.skipped.is_none()).count() as u64;
-    let progress = progress(todo * u64::from(effort.repetitions));
+    let steps = todo * u64::from(effort.repetitions) + crowds.len() as u64 * u64::from(effort.crowds);
+    let progress = progress(steps);
     let mut number = 0;
     for _ in 0..effort.repetitions {
         for outcome in cells.iter_mut().filter(|outcome| outcome.skipped.is_none() && outcome.failed.is_none()) {
@@ -36,6 +44,9 @@ pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: St
             match session(program, &outcome.cell, effort, &machine, number) {
                 Ok(rounds) => outcome.add(rounds),
                 Err(_) if interrupt::came() => bail!("interrupted before it was done"),
+                Err(error) if error.to_string().starts_with(LEFT_OUT) => {
+                    outcome.skipped = error.to_string().strip_prefix(LEFT_OUT).map(str::to_owned);
+                }
                 Err(error) => {
                     let Cell { transport, lane, len, .. } = &outcome.cell;
                     progress.suspend(|| eprintln!("{transport} failed in {lane} with {len} bytes: {error:#}"));
@@ -45,7 +56,23 @@ pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: St
             progress.inc(1);
         }
     }
+    for _ in 0..effort.crowds {
+        for crowd in crowds.iter_mut().filter(|crowd| crowd.failed.is_none()) {
+            number += 1;
+            progress.set_message(format!("{} {} + {}", crowd.transport, crowd.pairs, crowd.pairs));
+            if let Err(error) = crowd.repeat(program, effort, number) {
+                if interrupt::came() {
+                    bail!("interrupted before it was done");
+                }
+                progress.suspend(|| eprintln!("{} failed with {} pairs: {error:#}", crowd.transport, crowd.pairs));
+                crowd.failed = Some(format!("{error:#}"));
+            }
+            progress.inc(1);
+        }
+    }
+    let costs = if swept { costs::costs(program, effort.repetitions)? } else { Vec::new() };
     progress.finish_and_clear();
+    crowds.iter_mut().for_each(Crowd::finish);
     cells.iter_mut().for_each(Outcome::finish);
     Ok(Results {
         date,
@@ -56,6 +83,8 @@ pub fn run(program: &Path, mut cells: Vec<Outcome>, effort: &Effort, command: St
         rounds: effort.rounds,
         round_ms: effort.round.as_millis() as u64,
         cells,
+        costs,
+        crowds,
         took_s: begun.elapsed().as_secs_f64(),
     })
 }

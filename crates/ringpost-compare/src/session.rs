@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::cell::{BATCH, Lane, Round, Task, Times};
 use crate::control::{Control, Order, now_ns};
-use crate::idle::Idle;
+use crate::idle::{Idle, is_silence};
 use crate::lanes::{Follow, Lead, one_way, open_loop, trip};
 use crate::machine::{Machine, pin};
 use crate::probe::{self, Domain};
@@ -35,7 +35,7 @@ pub fn create<T: Transport>(place: &Place, lane: Lane) -> Result<Box<dyn Any>> {
 ///
 /// # Errors
 /// The transport failed, a message was wrong, or the other side is silent.
-pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>> {
+pub fn first<T: Transport>(task: &Task, control: &'static Control) -> Result<Vec<Round>> {
     let tx = T::sender(&task.place.there(Side::First)).context("joining as the sender")?;
     if !task.lane.is_trip() {
         return lead_one_way(task, control, tx);
@@ -48,7 +48,7 @@ pub fn first<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Round>>
 ///
 /// # Errors
 /// As [`first`].
-pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Times>> {
+pub fn second<T: Transport>(task: &Task, control: &'static Control) -> Result<Vec<Times>> {
     let rx = T::receiver(&task.place.there(Side::Second)).context("joining as the receiver")?;
     if !task.lane.is_trip() {
         return follow_one_way(task, control, rx);
@@ -61,7 +61,7 @@ pub fn second<T: Transport>(task: &Task, control: &Control) -> Result<Vec<Times>
 ///
 /// # Errors
 /// As [`first`].
-pub fn threads<T: Threads>(task: &Task, control: &Control) -> Result<Vec<Round>> {
+pub fn threads<T: Threads>(task: &Task, control: &'static Control) -> Result<Vec<Round>> {
     let (tx, rx) = T::pair(&task.place.there(Side::First))?;
     if !task.lane.is_trip() {
         return beside(|| lead_one_way(task, control, tx), || follow_one_way(task, control, rx));
@@ -70,7 +70,7 @@ pub fn threads<T: Threads>(task: &Task, control: &Control) -> Result<Vec<Round>>
     beside(|| lead_trips(task, control, tx, rx_back), || follow_trips(task, control, tx_back, rx))
 }
 
-fn lead_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Round>> {
+fn lead_trips(task: &Task, control: &'static Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Round>> {
     let len = task.place.len;
     match task.lane {
         Lane::Asleep => lead(task, control, trip::ping::<true>(tx, rx, len)),
@@ -78,7 +78,7 @@ fn lead_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Resul
     }
 }
 
-fn follow_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Times>> {
+fn follow_trips(task: &Task, control: &'static Control, tx: impl Tx, rx: impl Rx) -> Result<Vec<Times>> {
     let len = task.place.len;
     match task.lane {
         Lane::Asleep => follow(task, control, trip::pong::<true>(tx, rx, len)),
@@ -86,7 +86,7 @@ fn follow_trips(task: &Task, control: &Control, tx: impl Tx, rx: impl Rx) -> Res
     }
 }
 
-fn lead_one_way(task: &Task, control: &Control, tx: impl Tx) -> Result<Vec<Round>> {
+fn lead_one_way(task: &Task, control: &'static Control, tx: impl Tx) -> Result<Vec<Round>> {
     match (task.lane, task.rate) {
         (Lane::Open, Some(rate)) => lead(task, control, open_loop::feed(tx, rate)),
         (Lane::Batch, _) => lead(task, control, one_way::feed_batches(tx)),
@@ -94,7 +94,7 @@ fn lead_one_way(task: &Task, control: &Control, tx: impl Tx) -> Result<Vec<Round
     }
 }
 
-fn follow_one_way(task: &Task, control: &Control, rx: impl Rx) -> Result<Vec<Times>> {
+fn follow_one_way(task: &Task, control: &'static Control, rx: impl Rx) -> Result<Vec<Times>> {
     let len = task.place.len;
     match (task.lane, task.rate) {
         (Lane::Open, Some(rate)) => follow(task, control, open_loop::drain(rx, len, rate)),
@@ -103,7 +103,7 @@ fn follow_one_way(task: &Task, control: &Control, rx: impl Rx) -> Result<Vec<Tim
     }
 }
 
-/// Runs both at the same time; of two failures the second's says more, since the first only waited for it.
+/// Runs both at the same time; of two failures the one counts that is more than waiting for the other in vain.
 pub(crate) fn beside(
     first: impl FnOnce() -> Result<Vec<Round>>,
     second: impl FnOnce() -> Result<Vec<Times>> + Send,
@@ -111,10 +111,11 @@ pub(crate) fn beside(
     std::thread::scope(|scope| {
         let second = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, second)?;
         let rounds = first();
-        match second.join() {
-            Ok(Ok(times)) => Ok(join(rounds?, times)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => anyhow::bail!("the second thread panicked"),
+        match (rounds, second.join()) {
+            (Ok(rounds), Ok(Ok(times))) => Ok(join(rounds, times)),
+            (Err(error), Ok(Err(other))) => Err(if is_silence(&error) { other } else { error }),
+            (Err(error), Ok(_)) | (Ok(_), Ok(Err(error))) => Err(error),
+            (_, Err(_)) => anyhow::bail!("the second thread panicked"),
         }
     })
 }
@@ -132,33 +133,42 @@ pub fn join(mut rounds: Vec<Round>, mut times: Vec<Times>) -> Vec<Round> {
 }
 
 /// Leads: finds out how many messages a round takes, then does rounds until enough of them are of one piece.
-pub(crate) fn lead(task: &Task, control: &Control, round: impl Lead) -> Result<Vec<Round>> {
-    anyhow::ensure!(pin(task.cores[0]), "this process cannot be kept on processor {}", task.cores[0]);
-    let idle = Idle::new(task.patience, Machine::same_core(task.cores));
+pub(crate) fn lead(task: &Task, control: &'static Control, round: impl Lead) -> Result<Vec<Round>> {
+    keep_on(task.cores[0])?;
+    let idle = control.idle(task.patience, Machine::same_core(task.cores));
     let mut leader = Leader { control, round, idle, orders: 0, turn: 0 };
-    control.meet(0, &mut leader.idle)?;
-    let count = leader.calibrate(task)?;
-    let mut rounds: Vec<Round> = Vec::new();
-    let whole = |rounds: &[Round]| rounds.iter().filter(|round| round.domain() != Domain::Mixed).count();
-    while whole(&rounds) < task.rounds as usize && rounds.len() < task.most_rounds as usize {
-        let before = leader.probe()?;
-        let (elapsed_ns, times) = leader.run(count)?;
-        rounds.push(Round { probes: [before, leader.probe()?], count, elapsed_ns, times });
-    }
-    leader.orders += 1;
-    control.give(leader.orders, Order::Stop);
-    Ok(rounds)
+    leader.rounds(task).inspect_err(|_| control.fail())
 }
 
-struct Leader<'a, F> {
-    control: &'a Control,
+fn keep_on(core: usize) -> Result<()> {
+    anyhow::ensure!(pin(core), "this side cannot be kept on processor {core}");
+    Ok(())
+}
+
+struct Leader<F> {
+    control: &'static Control,
     round: F,
     idle: Idle,
     orders: u64,
     turn: u64,
 }
 
-impl<F: Lead> Leader<'_, F> {
+impl<F: Lead> Leader<F> {
+    fn rounds(&mut self, task: &Task) -> Result<Vec<Round>> {
+        self.control.meet(0, &mut self.idle)?;
+        let count = self.calibrate(task)?;
+        let mut rounds: Vec<Round> = Vec::new();
+        let whole = |rounds: &[Round]| rounds.iter().filter(|round| round.domain() != Domain::Mixed).count();
+        while whole(&rounds) < task.rounds as usize && rounds.len() < task.most_rounds as usize {
+            let before = self.probe()?;
+            let (elapsed_ns, times) = self.run(count)?;
+            rounds.push(Round { probes: [before, self.probe()?], count, elapsed_ns, times });
+        }
+        self.orders += 1;
+        self.control.give(self.orders, Order::Stop);
+        Ok(rounds)
+    }
+
     fn probe(&mut self) -> Result<f64> {
         self.orders += 1;
         self.control.give(self.orders, Order::Probe(probe::TRIPS));
@@ -212,9 +222,13 @@ impl<F: Lead> Leader<'_, F> {
 }
 
 /// Follows: does what the other side orders, until it says stop.
-pub(crate) fn follow(task: &Task, control: &Control, mut round: impl Follow) -> Result<Vec<Times>> {
-    anyhow::ensure!(pin(task.cores[1]), "this process cannot be kept on processor {}", task.cores[1]);
-    let mut idle = Idle::new(task.patience, Machine::same_core(task.cores));
+pub(crate) fn follow(task: &Task, control: &'static Control, round: impl Follow) -> Result<Vec<Times>> {
+    keep_on(task.cores[1])?;
+    let idle = control.idle(task.patience, Machine::same_core(task.cores));
+    obey(control, round, idle).inspect_err(|_| control.fail())
+}
+
+fn obey(control: &'static Control, mut round: impl Follow, mut idle: Idle) -> Result<Vec<Times>> {
     let (mut turn, mut times) = (0, Vec::new());
     control.meet(1, &mut idle)?;
     for number in 1.. {

@@ -1,6 +1,10 @@
 //! Round trips: a message there, checked, and one with the same number back, checked; one at a time.
 
+use anyhow::{Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+
 use super::{Follow, Lead, histogram, pairs};
+use crate::cell::LEFT_OUT;
 use crate::control::now_ns;
 use crate::idle::Idle;
 use crate::message::{Checker, fill};
@@ -12,6 +16,7 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
     move |count: u64, _start: u64, idle: &mut Idle| {
         let mut times = histogram()?;
         let mut before = None;
+        let slept = sleeps()?;
         for _ in 0..count {
             put::<ASLEEP>(&mut tx, checker.count(), idle)?;
             // From one message's departure to the next one's. The clock is read and the time recorded while the message
@@ -22,6 +27,9 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
             }
             get::<ASLEEP>(&mut rx, &mut checker, idle)?;
         }
+        if ASLEEP {
+            has_slept(slept, count)?;
+        }
         Ok(pairs(&times))
     }
 }
@@ -30,22 +38,38 @@ pub fn ping<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) ->
 pub fn pong<const ASLEEP: bool>(mut tx: impl Tx, mut rx: impl Rx, len: usize) -> impl Follow {
     let mut checker = Checker::new(len);
     move |count: u64, _start: u64, idle: &mut Idle| {
+        let slept = sleeps()?;
         for _ in 0..count {
             let number = checker.count();
             get::<ASLEEP>(&mut rx, &mut checker, idle)?;
             put::<ASLEEP>(&mut tx, number, idle)?;
         }
+        if ASLEEP {
+            has_slept(slept, count)?;
+        }
         Ok((now_ns(), Vec::new()))
     }
 }
 
+/// How often this thread has gone to sleep by itself.
+fn sleeps() -> Result<u64> {
+    Ok(getrusage(UsageWho::RUSAGE_THREAD)?.voluntary_context_switches() as u64)
+}
+
+/// Whether this side has slept before nearly every message: once in a while the message is there first.
+fn has_slept(before: u64, count: u64) -> Result<()> {
+    let slept = sleeps()? - before;
+    ensure!(slept * 10 >= count * 9, "{LEFT_OUT}it polls before it sleeps: {slept} sleeps for {count} messages");
+    Ok(())
+}
+
 #[inline]
-fn put<const ASLEEP: bool>(tx: &mut impl Tx, number: u64, idle: &mut Idle) -> anyhow::Result<()> {
+fn put<const ASLEEP: bool>(tx: &mut impl Tx, number: u64, idle: &mut Idle) -> Result<()> {
     if ASLEEP { tx.send_asleep(|bytes| fill(bytes, number), idle) } else { tx.send(|bytes| fill(bytes, number), idle) }
 }
 
 #[inline]
-fn get<const ASLEEP: bool>(rx: &mut impl Rx, checker: &mut Checker, idle: &mut Idle) -> anyhow::Result<()> {
+fn get<const ASLEEP: bool>(rx: &mut impl Rx, checker: &mut Checker, idle: &mut Idle) -> Result<()> {
     idle.progress();
     if ASLEEP {
         while !rx.recv_asleep(|bytes| checker.check(bytes))? {

@@ -17,25 +17,25 @@ const BUFFERS: usize = 4096;
 const WRITTEN: usize = 0;
 const READ: usize = 128;
 
-/// The transport. `WORDS` of 8 bytes in a message.
-pub struct Buffers<const WORDS: usize>;
+/// The transport. `WORDS` of 8 bytes in a message; at least `LEAST` buffers, as ringpost's queues of many ends have.
+pub struct Buffers<const WORDS: usize, const LEAST: usize>;
 
-impl<const WORDS: usize> Transport for Buffers<WORDS> {
+impl<const WORDS: usize, const LEAST: usize> Transport for Buffers<WORDS, LEAST> {
     const ABLE: Able = Able { batch: Support::Yes, in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = BuffersTx<WORDS>;
     type Rx = BuffersRx<WORDS>;
 
     fn create(place: &Place) -> Result<()> {
-        map::make(place, BUFFERS + place.depth * place.len)
+        map::make(place, BUFFERS + place.depth.max(LEAST) * place.len)
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        Ok(BuffersTx { row: Row::open(place)?, written: 0, read: 0 })
+        Ok(BuffersTx { row: Row::open(place, place.depth.max(LEAST))?, written: 0, read: 0 })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        Ok(BuffersRx { row: Row::open(place)?, written: 0, read: 0 })
+        Ok(BuffersRx { row: Row::open(place, place.depth.max(LEAST))?, written: 0, read: 0 })
     }
 }
 
@@ -46,9 +46,9 @@ struct Row<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Row<WORDS> {
-    fn open(place: &Place) -> Result<Self> {
-        anyhow::ensure!(place.depth.is_power_of_two() && place.len == WORDS * 8, "another size was asked for");
-        Ok(Self { map: map::open(place, BUFFERS + place.depth * place.len)?, depth: place.depth as u64 })
+    fn open(place: &Place, depth: usize) -> Result<Self> {
+        anyhow::ensure!(depth.is_power_of_two() && place.len == WORDS * 8, "another size was asked for");
+        Ok(Self { map: map::open(place, BUFFERS + depth * place.len)?, depth: depth as u64 })
     }
 
     #[inline]

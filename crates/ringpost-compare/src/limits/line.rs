@@ -12,17 +12,17 @@ use crate::transports::{Able, Place, Rx, Side, Transport, Tx};
 /// Words that are mapped: two pairs of cache lines.
 const MAPPED: usize = 32;
 
-/// One line, written by both sides in turn: the least that a round trip can take.
-pub struct One<const WORDS: usize>;
-/// A line for each direction.
-pub struct Two<const WORDS: usize>;
+/// One line for both directions, written by both sides in turn: no two messages could ever be on their way.
+pub struct Same<const WORDS: usize>;
+/// Memory for each direction: one line, or two adjacent ones where turn and payload do not fit into one.
+pub struct Own<const WORDS: usize>;
 
 /// Why there are no streams: the next message overwrites the last.
 fn one_at_a_time(place: &Place) -> Option<String> {
     (place.trip.is_none()).then(|| "one message at a time only".to_owned())
 }
 
-impl<const WORDS: usize> Transport for One<WORDS> {
+impl<const WORDS: usize> Transport for Same<WORDS> {
     const ABLE: Able = Able { in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = LineTx<WORDS>;
@@ -47,7 +47,7 @@ impl<const WORDS: usize> Transport for One<WORDS> {
     }
 }
 
-impl<const WORDS: usize> Transport for Two<WORDS> {
+impl<const WORDS: usize> Transport for Own<WORDS> {
     const ABLE: Able = Able { in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = LineTx<WORDS>;

@@ -4,4 +4,4 @@ pub mod buffers;
 pub mod copy;
 pub mod futex;
 pub mod line;
-mod map;
+pub(crate) mod map;

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use super::ratios::{Ratio, ratios};
 use super::svg::{Curve, Range, curves, escape, ranges};
-use super::{bandwidth, best, groups, heading, is_called, is_timed, rate, remarks, size, time};
+use super::{CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, rate, remarks, size, sweeps, time};
 use crate::cell::{Lane, SIZES};
 use crate::probe::Domain;
 use crate::registry::Kind;
 use crate::results::{Cell, Outcome, Results};
+use crate::stats::Spread;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -24,6 +25,8 @@ pub fn page(results: &Results) -> String {
             body += &lane(&group, domain);
         }
     }
+    body += &sweeps::html(results);
+    body += &crowds(results);
     body += &left_out(results);
     body += &compared(results);
     format!(
@@ -53,13 +56,13 @@ fn head(results: &Results) -> String {
     )
 }
 
-fn class(kind: Kind) -> &'static str {
+pub(super) fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::Limit => "limit",
         Kind::Ringpost => "ringpost",
         Kind::Peer => "peer",
         Kind::System => "system",
-        Kind::InProcess | Kind::Broken => "inside",
+        Kind::InProcess | Kind::Swept | Kind::Broken => "inside",
     }
 }
 
@@ -69,7 +72,7 @@ fn meaning(kind: Kind) -> &'static str {
         Kind::Ringpost => "ringpost",
         Kind::Peer => "other libraries between processes",
         Kind::System => "the system's own",
-        Kind::InProcess | Kind::Broken => "between threads only, for reference",
+        Kind::InProcess | Kind::Swept | Kind::Broken => "between threads only, for reference",
     }
 }
 
@@ -96,7 +99,7 @@ fn goal(ratio: &Ratio) -> String {
         r#"<tr><td>{}</td><td>{}</td><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="{class}">{mark}</td><td>{} / {}</td></tr>"#,
         escape(&ratio.what),
         ratio.ends,
-        ratio.domain.name(),
+        ratio.domain_text(),
         ratio.goal_text(),
         ratio.measured.map_or("–".to_owned(), |ratio| format!("{ratio:.2}×")),
         name(&ratio.ringpost),
@@ -248,6 +251,37 @@ fn figures_table(measured: &[(&Cell, &crate::results::Figures)]) -> String {
     format!(
         "<details><summary>Figures</summary><table><thead><tr><th></th>{head}<th>counted</th></tr></thead><tbody>{rows}</tbody>\
          </table></details>"
+    )
+}
+
+fn crowds(results: &Results) -> String {
+    let mut rows = String::new();
+    for crowd in &results.crowds {
+        let Some(rates) = crowd.rate else { continue };
+        let percent =
+            |share: Option<Spread>| share.map_or("–".to_owned(), |share| format!("{:.0} %", share.median * 100.0));
+        let kind =
+            results.compared.iter().find(|compared| compared.name == crowd.transport).map_or(Kind::Peer, |c| c.kind);
+        let _ = write!(
+            rows,
+            "<tr class=\"{}\"><th><span></span>{}</th><td class=\"n\">{} + {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td></tr>",
+            class(kind),
+            escape(&crowd.transport),
+            crowd.pairs,
+            crowd.pairs,
+            rate(rates.median),
+            percent(crowd.slowest_sender),
+            percent(crowd.slowest_receiver)
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<section><h2>Crowds</h2><p>{CROWD_HEADING}.</p><table><thead><tr><th></th><th class=\"n\">processes</th><th \
+         class=\"n\">messages</th><th class=\"n\">slowest sender</th><th class=\"n\">slowest receiver</th></tr></thead><tbody>\
+         {rows}</tbody></table></section>"
     )
 }
 

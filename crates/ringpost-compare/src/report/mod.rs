@@ -4,12 +4,17 @@ pub mod html;
 pub mod json;
 pub mod ratios;
 mod svg;
+pub mod sweeps;
 pub mod table;
 
 use crate::cell::Lane;
 use crate::probe::Domain;
 use crate::registry::Kind;
 use crate::results::{Cell, Figures, Outcome, Results};
+
+/// What is said above the figures of crowds.
+pub const CROWD_HEADING: &str =
+    "Many senders and receivers at one queue, 64 B, all sleep, two processors; the slowest against the mean";
 
 /// A length in bytes, for people: `64 KiB`.
 #[must_use]
@@ -84,7 +89,7 @@ pub fn heading(cell: &Cell) -> String {
 #[must_use]
 pub fn groups(results: &Results) -> Vec<Vec<&Outcome>> {
     let mut groups: Vec<Vec<&Outcome>> = Vec::new();
-    for outcome in results.cells.iter().filter(|outcome| outcome.cell.is_usual()) {
+    for outcome in results.cells.iter().filter(|outcome| !outcome.sweep) {
         let alike = |other: &Outcome| {
             let (a, b) = (&other.cell, &outcome.cell);
             (a.lane, a.len, a.rate) == (b.lane, b.len, b.rate)
@@ -97,10 +102,10 @@ pub fn groups(results: &Results) -> Vec<Vec<&Outcome>> {
     groups
 }
 
-/// What one compares a cell by: half of the times are no longer, in nanoseconds; or how many a second.
+/// What one compares a cell by: the mean of the middle half of its times, in nanoseconds; or how many a second.
 #[must_use]
 pub fn score(lane: Lane, figures: &Figures) -> f64 {
-    if is_timed(lane) { figures.times.map_or(f64::NAN, |times| times.p50.median) } else { figures.rate.median }
+    if is_timed(lane) { figures.times.map_or(f64::NAN, |times| times.middle.median) } else { figures.rate.median }
 }
 
 /// Whether less is better.
@@ -110,15 +115,15 @@ pub fn is_timed(lane: Lane) -> bool {
 }
 
 /// The best of some transports in one kind of cell: its outcome and figures.
-pub fn best<'a>(
-    results: &'a Results,
+pub fn best(
+    results: &Results,
     (lane, len, rate): (Lane, usize, Option<u64>),
     domain: Domain,
     wanted: impl Fn(&Cell) -> bool,
-) -> Option<(&'a Outcome, &'a Figures)> {
+) -> Option<(&Outcome, &Figures)> {
     let of = |outcome: &&Outcome| {
         let cell = &outcome.cell;
-        cell.is_usual() && (cell.lane, cell.len, cell.rate) == (lane, len, rate) && wanted(cell)
+        !outcome.sweep && (cell.lane, cell.len, cell.rate) == (lane, len, rate) && wanted(cell)
     };
     let measured = results.cells.iter().filter(of).filter_map(|o| Some((o, o.domains.get(&domain)?)));
     let key = |figures: &Figures| score(lane, figures) * if is_timed(lane) { 1.0 } else { -1.0 };
@@ -151,6 +156,8 @@ pub fn remarks(results: &Results) -> Vec<String> {
              take turns.",
             results.repetitions, results.rounds, results.round_ms
         ),
+        "Times are compared by the mean of their middle half: as steady as p50, and finer than the clock's steps."
+            .to_owned(),
         "near, far: a raw ping-pong before and after each round took less than 200 ns, or more than 250 ns.".to_owned(),
         format!("{dropped} of {all} rounds were dropped, because the processors moved or were disturbed meanwhile."),
     ];
@@ -165,6 +172,7 @@ pub fn remarks(results: &Results) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::cell::{Round, depth};
+    use crate::crowd::Crowd;
     use crate::machine::Machine;
     use crate::results::{Compared, JOINED};
 
@@ -174,6 +182,15 @@ pub(crate) mod tests {
         assert_eq!([time(86.4), time(104.0), time(27_012.0), time(0.5)], ["86.4 ns", "104 ns", "27.0 µs", "0.50 ns"]);
         assert_eq!([rate(420.4e6), rate(999.0), rate(1.5e9)], ["420 M/s", "999 /s", "1.50 G/s"]);
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(grouped)[..]);
+    }
+
+    fn crowd(transport: &str, pairs: usize, rate: f64) -> Crowd {
+        let spread = |value: f64| serde_json::json!({"median": value, "least": value / 2.0, "most": value * 2.0});
+        serde_json::from_value(serde_json::json!({
+            "transport": transport, "pairs": pairs, "rate": spread(rate), "slowest_sender": spread(0.8),
+            "slowest_receiver": spread(0.7), "failed": null
+        }))
+        .unwrap()
     }
 
     /// A run with a little of everything; names hold characters that must be escaped.
@@ -196,8 +213,8 @@ pub(crate) mod tests {
         for (lane, len) in lanes {
             for (index, (name, kind)) in who.iter().enumerate() {
                 let rate = (lane == Lane::Open).then_some(100_000);
-                let (transport, kind, depth, joined) = ((*name).to_owned(), *kind, depth(len), JOINED);
-                let mut outcome = Outcome::new(Cell { transport, kind, lane, len, rate, depth, joined });
+                let (transport, kind, depth, joined, queues) = ((*name).to_owned(), *kind, depth(len), JOINED, 1);
+                let mut outcome = Outcome::new(Cell { transport, kind, lane, len, rate, depth, joined, queues });
                 match (lane, index) {
                     (Lane::Batch, 0) => outcome.skipped = Some("no <batches> & co".to_owned()),
                     (Lane::Batch, 3) => outcome.failed = Some("messages were \"lost\"".to_owned()),
@@ -229,6 +246,8 @@ pub(crate) mod tests {
             rounds: 2,
             round_ms: 8,
             cells,
+            costs: vec![],
+            crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,
         }
     }

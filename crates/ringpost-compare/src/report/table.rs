@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use super::ratios::ratios;
-use super::{bandwidth, groups, heading, is_timed, rate, remarks, time};
+use super::{CROWD_HEADING, bandwidth, groups, heading, is_timed, rate, remarks, sweeps, time};
+use crate::crowd::Crowd;
 use crate::probe::Domain;
 use crate::results::{Outcome, Results};
+use crate::stats::Spread;
 
 /// The whole report as text.
 #[must_use]
@@ -24,6 +26,8 @@ pub fn text(results: &Results) -> String {
             text += &lane(&group, domain);
         }
     }
+    text += &sweeps::text(results);
+    text += &crowds(results);
     text += &goals(results);
     text += &left_out(results);
     text.push('\n');
@@ -61,6 +65,26 @@ fn lane(group: &[&Outcome], domain: Domain) -> String {
     format!("\n{} ({})\n{}", heading(&group[0].cell), domain.name(), aligned(headings, &rows))
 }
 
+fn crowds(results: &Results) -> String {
+    let row = |crowd: &Crowd| {
+        let percent =
+            |share: Option<Spread>| share.map_or("-".to_owned(), |share| format!("{:.0} %", share.median * 100.0));
+        vec![
+            crowd.transport.clone(),
+            format!("{} + {}", crowd.pairs, crowd.pairs),
+            crowd.rate.map_or("-".to_owned(), |spread| rate(spread.median)),
+            percent(crowd.slowest_sender),
+            percent(crowd.slowest_receiver),
+        ]
+    };
+    let rows: Vec<_> = results.crowds.iter().filter(|crowd| crowd.rate.is_some()).map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let headings = ["", "processes", "messages", "slowest sender", "slowest receiver"];
+    format!("\n{CROWD_HEADING}\n{}", aligned(&headings, &rows))
+}
+
 fn goals(results: &Results) -> String {
     let row = |ratio: super::ratios::Ratio| {
         let met = match ratio.is_met() {
@@ -72,7 +96,7 @@ fn goals(results: &Results) -> String {
         vec![
             ratio.what.clone(),
             ratio.ends.to_owned(),
-            ratio.domain.name().to_owned(),
+            ratio.domain_text().to_owned(),
             ratio.goal_text(),
             ratio.measured.map_or("-".to_owned(), |ratio| format!("{ratio:.2}×")),
             met.to_owned(),
@@ -94,11 +118,17 @@ fn left_out(results: &Results) -> String {
             let _ = writeln!(text, "  {}, {}: FAILED: {error}", outcome.cell.transport, heading(&outcome.cell));
         }
     }
+    for crowd in &results.crowds {
+        if let Some(error) = &crowd.failed {
+            let _ =
+                writeln!(text, "  {}, {} + {} processes: FAILED: {error}", crowd.transport, crowd.pairs, crowd.pairs);
+        }
+    }
     if text.is_empty() { text } else { format!("\nFailed\n{text}") }
 }
 
 /// Rows under their headings: the first column to the left, the others to the right.
-fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)

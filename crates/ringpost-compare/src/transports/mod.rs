@@ -20,6 +20,7 @@
 //!   with `[u64; WORDS]`, put in the table by `by_size!(processes, Typed)`.
 //! * The queue holds [`Place::depth`] messages, and where the library must round, the nearest that it allows.
 
+pub mod cycle;
 pub mod in_process;
 pub mod packet;
 #[cfg(feature = "peers")]
@@ -48,6 +49,8 @@ pub struct Place {
     pub depth: usize,
     /// Endpoints that are to be joined on each side: one works, the others are idle.
     pub joined: usize,
+    /// Queues that are used in turn: one, but where that number is varied.
+    pub queues: usize,
     /// How an end waits.
     pub wait: Waiting,
     /// Whether messages go there and back, one at a time, and which side this is. Adapters seldom need it.
