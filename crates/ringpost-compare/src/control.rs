@@ -53,11 +53,11 @@ struct Sheet {
     start_ns: AtomicU64,
 }
 
-/// The round that a side is in, or 0; and the last that it was in.
+/// The round that a side is in, or 0; and how many it was in so far.
 #[repr(C)]
 struct Within {
     now: AtomicU64,
-    last: AtomicU64,
+    begun: AtomicU64,
 }
 
 #[repr(C)]
@@ -143,7 +143,7 @@ impl Control {
         // Relaxed, both: who reads them has stopped this process, or seen it end.
         within.now.store(number, Ordering::Relaxed);
         if number != 0 {
-            within.last.store(number, Ordering::Relaxed);
+            within.begun.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -153,11 +153,11 @@ impl Control {
         &self.rounds[side].0.now
     }
 
-    /// The last round that a side was in.
+    /// How many rounds a side has begun.
     #[must_use]
-    pub fn last_round(&self, side: usize) -> u64 {
+    pub fn rounds_begun(&self, side: usize) -> u64 {
         // Relaxed: as in `enter`.
-        self.rounds[side].0.last.load(Ordering::Relaxed)
+        self.rounds[side].0.begun.load(Ordering::Relaxed)
     }
 
     /// This side has failed: the other need not wait.

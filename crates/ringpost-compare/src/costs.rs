@@ -47,7 +47,11 @@ pub fn costs(program: &Path, deaths: u32) -> Result<Vec<Costs>> {
     CAPACITIES.iter().map(|capacity| cost(program, *capacity, deaths)).collect()
 }
 
-fn cost(program: &Path, capacity: usize, deaths: u32) -> Result<Costs> {
+/// Measures one capacity.
+///
+/// # Errors
+/// As [`costs`].
+pub fn cost(program: &Path, capacity: usize, deaths: u32) -> Result<Costs> {
     let removed = Removed(format!("compare-{}-costs-{capacity}", std::process::id()));
     let queue = Queue::create(&removed.0, Options::of::<u64>(capacity).prefault(true))?;
     let mut joins = Vec::new();

@@ -6,12 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ringpost_compare::cell::{LEFT_OUT, Lane, Round, SIZES, Task};
-use ringpost_compare::crowd;
 use ringpost_compare::machine::Machine;
-use ringpost_compare::measure;
-use ringpost_compare::plan::{Effort, Only, cells, place};
+use ringpost_compare::plan::{Effort, Only, cells, place, sweeps};
 use ringpost_compare::registry::{ENTRIES, Kind};
 use ringpost_compare::results::Outcome;
+use ringpost_compare::{calls, costs, crowd, measure};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_ringpost-compare");
 
@@ -119,6 +118,37 @@ fn a_crowd_shares_a_queue() {
     for transport in ["ringpost-multi-typed", "posix-mq"] {
         let [rate, ..] = crowd::run_once(Path::new(TOOL), transport, 3, &effort, 1).unwrap();
         assert!(rate > 0.0);
+    }
+}
+
+#[test]
+fn system_calls_are_counted() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = |transport, kind| match calls::count(Path::new(TOOL), transport, kind, Lane::One) {
+        Ok(calls) => Some(calls),
+        // A sandbox may forbid it.
+        Err(error) if format!("{error:#}").contains("tracing") => None,
+        Err(error) => panic!("{error:#}"),
+    };
+    let Some(pipe) = count("pipe", Kind::System) else { return };
+    assert!(pipe.iter().all(|calls| *calls >= calls::MESSAGES), "one write and one read for each message: {pipe:?}");
+    // None, unless one side is held up in every round: then the other looks whether it lives.
+    let ringpost = count("ringpost-single", Kind::Ringpost);
+    assert!(ringpost.is_some_and(|both| both.iter().all(|found| *found < calls::MESSAGES / 100)), "{ringpost:?}");
+}
+
+#[test]
+fn joining_and_recovering_have_their_price() {
+    let found = costs::cost(Path::new(TOOL), 64, 2).unwrap();
+    assert!(found.join_ns.least > 0.0 && found.recover_ns.least > 0.0);
+}
+
+#[test]
+fn what_is_varied_is_carried_too() {
+    let only = Only::new(&["sweep".to_owned()]).unwrap();
+    for outcome in sweeps(&only, &Effort::QUICK).iter().filter(|outcome| outcome.cell.lane == Lane::One) {
+        let rounds = session(outcome, 128).unwrap_or_else(|error| panic!("{:?}: {error:#}", outcome.cell));
+        assert_eq!(rounds.len(), 2);
     }
 }
 

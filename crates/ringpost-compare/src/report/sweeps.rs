@@ -105,7 +105,7 @@ pub fn text(results: &Results) -> String {
     text
 }
 
-const CALLS: &str = "System calls of one round, when nobody sleeps (64 B)";
+const CALLS: &str = "System calls of the least disturbed round, when nobody sleeps (64 B)";
 const CALL_HEADINGS: [&str; 5] = ["", "messages", "manner", "sender", "receiver"];
 
 fn call_rows(results: &Results) -> Vec<Vec<String>> {
