@@ -1,8 +1,8 @@
 //! Aeron: its channel between processes, a log in three parts that a driver looks after.
 //!
 //! The driver runs in the process that starts the measured ones, with one thread that sleeps a millisecond at most. Only the
-//! driver gives the sender new room, so the log has its usual length whatever [`Place::depth`] says: a shorter one would
-//! measure the driver's sleep.
+//! driver gives the sender new room, so the log has a length of its own whatever [`Place::depth`] says: with parts of 1 MiB a
+//! sender is five times slower, since it waits for the driver to wake.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +24,11 @@ const FRAME: usize = 65_504;
 const HEADER: usize = 32;
 /// Longer messages are cut into fragments.
 const WHOLE: usize = FRAME - HEADER;
+/// Bytes of a part of the log: the usual for small messages; less for large ones, since more of it stays in the cache.
+fn part(len: usize) -> usize {
+    if len > 1024 { 16 << 20 } else { 64 << 20 }
+}
+
 /// How long an end waits for the driver.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -71,6 +76,7 @@ impl Transport for Ipc {
             driver.set_dir(&folder(place).to_string_lossy().as_ref().into_c_string())?;
             driver.set_threading_mode(AERON_THREADING_MODE_SHARED)?;
             driver.set_ipc_mtu_length(FRAME)?;
+            driver.set_ipc_term_buffer_length(part(place.len))?;
             driver.set_term_buffer_sparse_file(false)?;
             Ok(())
         });
