@@ -32,7 +32,7 @@ struct Args {
     /// Only these, comma-separated: names of transports, of kinds of them, and of lanes (see --list)
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     only: Vec<String>,
-    /// Repetitions, each in new processes; by default 10, and 5 with --quick
+    /// Repetitions, each in new processes; by default 10, and 3 with --quick
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: Option<u32>,
     /// Writes everything as one JSON document to this file, or with - to standard output instead of the tables

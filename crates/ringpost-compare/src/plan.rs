@@ -41,7 +41,7 @@ pub struct Effort {
 impl Effort {
     /// Under two minutes.
     pub const QUICK: Self = Self {
-        repetitions: 5,
+        repetitions: 3,
         rounds: 2,
         most_rounds: 4,
         round: Duration::from_millis(8),
