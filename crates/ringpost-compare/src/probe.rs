@@ -1,0 +1,114 @@
+//! How near the two processors are to each other, right now: a short raw ping-pong before and after each round.
+//!
+//! The host of a virtual machine moves its processors between cache domains within seconds, and a line then takes three times
+//! as long. What was measured meanwhile says nothing, unless one knows where the processors were.
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::control::{Control, RAW_WORDS, now_ns};
+use crate::idle::Idle;
+
+/// Round trips between two looks at the clock.
+const CHUNK: u64 = 64;
+/// Looks at the clock.
+const CHUNKS: u64 = 15;
+/// Round trips of one probe: some 0.1 ms when near.
+pub const TRIPS: u64 = CHUNK * CHUNKS;
+
+/// A round trip of less than this, in nanoseconds, is between near processors.
+const NEAR_NS: f64 = 200.0;
+/// A round trip of more than this, in nanoseconds, is between far processors.
+const FAR_NS: f64 = 250.0;
+
+/// Where the processors were during a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Domain {
+    /// They share a cache, before and after.
+    Near,
+    /// They do not, before and after.
+    Far,
+    /// They moved, or were disturbed.
+    Mixed,
+}
+
+impl Domain {
+    /// What two probes, in nanoseconds a round trip, say about the time between them.
+    #[must_use]
+    pub fn of(before_ns: f64, after_ns: f64) -> Self {
+        match (before_ns, after_ns) {
+            (a, b) if a < NEAR_NS && b < NEAR_NS => Self::Near,
+            (a, b) if a > FAR_NS && b > FAR_NS => Self::Far,
+            _ => Self::Mixed,
+        }
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Near => "near",
+            Self::Far => "far",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// Asks: nanoseconds a round trip, the median of some. `turn` counts the turns of both sides.
+///
+/// # Errors
+/// The other side is silent.
+pub fn ask(control: &Control, turn: &mut u64, idle: &mut Idle) -> Result<f64> {
+    let mut times = [0; CHUNKS as usize];
+    for time in &mut times {
+        let start = now_ns();
+        for _ in 0..CHUNK {
+            *turn += 1;
+            control.there.put(*turn, &[*turn; RAW_WORDS]);
+            wait(|| control.back.get(*turn), *turn, idle)?;
+        }
+        *time = now_ns() - start;
+    }
+    times.sort_unstable();
+    Ok(times[times.len() / 2] as f64 / CHUNK as f64)
+}
+
+/// Answers as many times.
+///
+/// # Errors
+/// The other side is silent.
+pub fn answer(control: &Control, turn: &mut u64, trips: u64, idle: &mut Idle) -> Result<()> {
+    for _ in 0..trips {
+        *turn += 1;
+        wait(|| control.there.get(*turn), *turn, idle)?;
+        control.back.put(*turn, &[*turn; RAW_WORDS]);
+    }
+    Ok(())
+}
+
+#[inline]
+fn wait(mut get: impl FnMut() -> Option<[u64; RAW_WORDS]>, turn: u64, idle: &mut Idle) -> Result<()> {
+    idle.progress();
+    loop {
+        if let Some(words) = get() {
+            ensure!(words == [turn; RAW_WORDS], "the raw ping-pong brought something else than was sent");
+            return Ok(());
+        }
+        idle.pause()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_probes_count() {
+        assert_eq!(Domain::of(110.0, 120.0), Domain::Near);
+        assert_eq!(Domain::of(400.0, 300.0), Domain::Far);
+        for (before, after) in [(110.0, 400.0), (400.0, 110.0), (220.0, 220.0), (f64::NAN, 100.0)] {
+            assert_eq!(Domain::of(before, after), Domain::Mixed);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! ringpost itself, in its forms: single or multi ends, bytes or values of a type, lent slots or copies.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use ::ringpost::zerocopy::{FromBytes, IntoBytes};
+use ::ringpost::{Ends, Options, Payload, Queue, Receiver, Sender, Wait};
+use anyhow::{Result, anyhow};
+
+use super::{Able, Place, Rx, Support, Transport, Tx, Waiting};
+use crate::idle::Idle;
+
+/// How long an empty queue is waited for before somebody looks at the clock.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Bytes. `MANY`: any number of ends, of which [`Place::joined`] are joined on each side. `LEND`: written where the
+/// receiver reads them, instead of copied there.
+pub struct Raw<const MANY: bool, const LEND: bool>;
+
+/// Values of one type, whose length the compiler knows; else the same.
+pub struct Typed<const WORDS: usize, const MANY: bool, const LEND: bool>;
+
+/// Removes the queue.
+pub struct Guard(String);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may be gone already, and nobody is left to tell.
+        let _ = ::ringpost::remove(&self.0);
+    }
+}
+
+const fn able(many: bool, lend: bool) -> Able {
+    Able {
+        batch: Support::Yes,
+        sleep: Support::Yes,
+        many: if many { Support::Yes } else { Able::LEAST.many },
+        in_place: lend,
+    }
+}
+
+impl<const MANY: bool, const LEND: bool> Transport for Raw<MANY, LEND> {
+    const ABLE: Able = able(MANY, LEND);
+    type Guard = Guard;
+    type Tx = RawTx<LEND>;
+    type Rx = End<[u8]>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        open::<_, MANY>(place, bytes(place)).map(|_| Guard(place.name.clone()))
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        let (tx, idle) = senders::<_, MANY>(place, bytes(place))?;
+        Ok(RawTx { tx, len: place.len, buffer: Vec::new(), _idle: idle })
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        receivers::<_, MANY>(place, bytes(place))
+    }
+}
+
+impl<const WORDS: usize, const MANY: bool, const LEND: bool> Transport for Typed<WORDS, MANY, LEND> {
+    const ABLE: Able = able(MANY, LEND);
+    type Guard = Guard;
+    type Tx = TypedTx<WORDS, LEND>;
+    type Rx = End<[u64; WORDS]>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        open::<_, MANY>(place, values::<WORDS>(place)).map(|_| Guard(place.name.clone()))
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        let (tx, idle) = senders::<_, MANY>(place, values::<WORDS>(place))?;
+        Ok(TypedTx { tx, buffer: vec![[0; WORDS]; 1], _idle: idle })
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        receivers::<_, MANY>(place, values::<WORDS>(place))
+    }
+}
+
+fn bytes(place: &Place) -> Options {
+    Options::new(place.depth).max_len(place.len)
+}
+
+fn values<const WORDS: usize>(place: &Place) -> Options<[u64; WORDS]> {
+    Options::of::<[u64; WORDS]>(place.depth)
+}
+
+fn wait(place: &Place) -> Wait {
+    if place.wait == Waiting::Sleep { Wait::Sleep } else { Wait::Spin }
+}
+
+/// A full queue makes its sender wait, which is the default. Should the receiver die, the first process ends this one.
+fn open<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<Queue<T>> {
+    let ends = if MANY { Ends::Multi } else { Ends::Single };
+    let options = options.senders(ends).receivers(ends).endpoints((2 * place.joined).max(64));
+    Ok(Queue::open_or_create(&place.name, options.prefault(true))?)
+}
+
+type Senders<T> = (Sender<T>, Vec<Sender<T>>);
+
+fn senders<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<Senders<T>> {
+    let queue = open::<T, MANY>(place, options)?;
+    let mut tx = queue.sender()?;
+    tx.set_wait(wait(place));
+    Ok((tx, (0..idle::<MANY>(place)).map(|_| queue.sender()).collect::<Result<_, _>>()?))
+}
+
+fn receivers<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<End<T>> {
+    let queue = open::<T, MANY>(place, options)?;
+    let mut rx = queue.receiver()?;
+    rx.set_wait(wait(place));
+    Ok(End { rx, _idle: (0..idle::<MANY>(place)).map(|_| queue.receiver()).collect::<Result<_, _>>()? })
+}
+
+/// How many ends are joined on this side besides the one that works.
+fn idle<const MANY: bool>(place: &Place) -> usize {
+    if MANY { place.joined.saturating_sub(1) } else { 0 }
+}
+
+/// Sends bytes.
+pub struct RawTx<const LEND: bool> {
+    tx: Sender,
+    len: usize,
+    buffer: Vec<u8>,
+    _idle: Vec<Sender>,
+}
+
+impl<const LEND: bool> Tx for RawTx<LEND> {
+    #[inline]
+    fn send(&mut self, fill: impl FnOnce(&mut [u8]), _idle: &mut Idle) -> Result<()> {
+        if LEND {
+            let mut loan = self.tx.loan(self.len)?;
+            fill(&mut loan);
+            loan.commit();
+        } else {
+            self.buffer.resize(self.len, 0);
+            fill(&mut self.buffer);
+            self.tx.send(&self.buffer)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u8]), _idle: &mut Idle) -> Result<()> {
+        self.buffer.resize(count * self.len, 0);
+        for (index, message) in self.buffer.chunks_exact_mut(self.len).enumerate() {
+            fill(index, message);
+        }
+        self.tx.send_batch(self.buffer.chunks_exact(self.len))?;
+        Ok(())
+    }
+}
+
+/// Sends values.
+pub struct TypedTx<const WORDS: usize, const LEND: bool> {
+    tx: Sender<[u64; WORDS]>,
+    buffer: Vec<[u64; WORDS]>,
+    _idle: Vec<Sender<[u64; WORDS]>>,
+}
+
+impl<const WORDS: usize, const LEND: bool> Tx for TypedTx<WORDS, LEND> {
+    #[inline]
+    fn send(&mut self, fill: impl FnOnce(&mut [u8]), _idle: &mut Idle) -> Result<()> {
+        if LEND {
+            let mut loan = self.tx.loan()?;
+            fill(loan.as_mut_bytes());
+            loan.commit();
+        } else if WORDS <= 128 {
+            let mut value = [0; WORDS];
+            fill(value.as_mut_bytes());
+            self.tx.send(&value)?;
+        } else {
+            fill(self.buffer[0].as_mut_bytes());
+            self.tx.send(&self.buffer[0])?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u8]), _idle: &mut Idle) -> Result<()> {
+        self.buffer.resize(count, [0; WORDS]);
+        for (index, message) in self.buffer.iter_mut().enumerate() {
+            fill(index, message.as_mut_bytes());
+        }
+        self.tx.send_batch(&self.buffer)?;
+        Ok(())
+    }
+}
+
+/// Receives.
+pub struct End<T: ?Sized> {
+    rx: Receiver<T>,
+    _idle: Vec<Receiver<T>>,
+}
+
+impl<T: ?Sized + Payload> Rx for End<T> {
+    #[inline]
+    fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
+        loop {
+            // Polls by itself. The clock that it needs for its deadline is read only when nothing is there at once.
+            if let Some(message) = self.rx.recv_timeout(LOOK)? {
+                read(message.as_bytes());
+                return Ok(());
+            }
+            idle.look()?;
+        }
+    }
+
+    #[inline]
+    fn recv_batch(&mut self, most: usize, mut read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
+        loop {
+            let batch = self.rx.pull_some(most, LOOK)?;
+            if !batch.is_empty() {
+                batch.iter().for_each(|message| read(message.as_bytes()));
+                return Ok(batch.len());
+            }
+            drop(batch);
+            idle.look()?;
+        }
+    }
+
+    #[inline]
+    fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
+        Ok(self.rx.recv_timeout(LOOK)?.map(|message| read(message.as_bytes())).is_some())
+    }
+}
+
+/// Does what no transport may, at every hundredth message, to show that the checks see it.
+pub struct Broken<Fault>(PhantomData<Fault>);
+
+/// What goes wrong.
+pub trait Fault: 'static {
+    /// How often a message is sent, and what is done to it. `last` is the message before.
+    fn spoil(message: &mut [u8], last: &[u8]) -> usize;
+}
+
+/// A message is lost.
+pub struct Loses;
+/// A message comes twice.
+pub struct Doubles;
+/// The second half of a message is that of the one before.
+pub struct Tears;
+/// One bit is wrong, in the last byte.
+pub struct Flips;
+
+impl Fault for Loses {
+    fn spoil(_: &mut [u8], _: &[u8]) -> usize {
+        0
+    }
+}
+
+impl Fault for Doubles {
+    fn spoil(_: &mut [u8], _: &[u8]) -> usize {
+        2
+    }
+}
+
+impl Fault for Tears {
+    fn spoil(message: &mut [u8], last: &[u8]) -> usize {
+        let half = message.len() / 2;
+        message[half..].copy_from_slice(&last[half..]);
+        1
+    }
+}
+
+impl Fault for Flips {
+    fn spoil(message: &mut [u8], _: &[u8]) -> usize {
+        if let Some(byte) = message.last_mut() {
+            *byte ^= 0x80;
+        }
+        1
+    }
+}
+
+/// Sends, and sometimes does wrong.
+pub struct BrokenTx<F> {
+    tx: Sender,
+    buffer: Vec<u8>,
+    last: Vec<u8>,
+    sent: u64,
+    fault: PhantomData<F>,
+}
+
+impl<F: Fault> Transport for Broken<F> {
+    const ABLE: Able = Able { batch: Able::LEAST.batch, ..able(false, false) };
+    type Guard = Guard;
+    type Tx = BrokenTx<F>;
+    type Rx = End<[u8]>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        Raw::<false, false>::create(place)
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        let (tx, _) = senders::<_, false>(place, bytes(place))?;
+        let (buffer, last) = (vec![0; place.len], vec![0; place.len]);
+        Ok(BrokenTx { tx, buffer, last, sent: 0, fault: PhantomData })
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        Raw::<false, false>::receiver(place)
+    }
+}
+
+impl<F: Fault> Tx for BrokenTx<F> {
+    fn send(&mut self, fill: impl FnOnce(&mut [u8]), _idle: &mut Idle) -> Result<()> {
+        self.last.copy_from_slice(&self.buffer);
+        fill(&mut self.buffer);
+        self.sent += 1;
+        let spoiled = self.sent.is_multiple_of(100);
+        let times = if spoiled { F::spoil(&mut self.buffer, &self.last) } else { 1 };
+        let message = <[u8]>::ref_from_bytes(&self.buffer).map_err(|_| anyhow!("bytes are bytes"))?;
+        for _ in 0..times {
+            self.tx.send(message)?;
+        }
+        Ok(())
+    }
+}
