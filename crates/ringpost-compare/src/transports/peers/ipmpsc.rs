@@ -59,7 +59,7 @@ pub struct SlicesTx {
 }
 
 impl Tx for SlicesTx {
-    /// Sleeps while there is no room: twice as fast as polling for it, which takes the lock that the receiver needs.
+    /// Sleeps while there is no room: faster than polling for it, which takes the lock that the receiver needs.
     #[inline]
     fn send(&mut self, fill: impl FnOnce(&mut [u8]), idle: &mut Idle) -> Result<()> {
         fill(&mut self.buffer);
