@@ -423,3 +423,17 @@ fn a_newer_message_is_not_released_the_short_way_while_an_older_one_is_held() {
         assert_eq!(sending.join().expect("the sender panicked"), 0);
     });
 }
+
+#[test]
+fn a_value_is_read_before_its_slot_is_free() {
+    explore(Some(2), || {
+        let bench = Bench::new(ends(true, true), 0);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        sender.send(1);
+        let sending = thread::spawn(move || sender.send(1));
+        let mut value = None;
+        let passed = receiver.end.pass_one(&*bench, |position| value.replace(bench.read(position)).is_none());
+        assert_eq!((passed, value), (true, Some(100)));
+        sending.join().expect("the sender panicked");
+    });
+}
