@@ -7,8 +7,8 @@ const SMALL: usize = 64;
 /// a wider load cannot be served from several stores that are still on their way to the cache.
 ///
 /// # Safety
-/// `to` is valid for writes of `bytes.len()` bytes, and a multiple of 8, as all payloads are. (Should scribbled cursors make it overlap `bytes`, what is sent is
-/// garbage, and nothing worse.)
+/// `to` is valid for writes of `bytes.len()` bytes, and a multiple of 8, as all payloads are. (Should scribbled cursors make
+/// it overlap `bytes`, what is sent is garbage, and nothing worse.)
 #[inline]
 pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
     debug_assert!(to.cast::<u64>().is_aligned());

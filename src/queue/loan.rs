@@ -1,10 +1,13 @@
 //! A slot lent to the caller, to write a message in place.
 
 use core::ops::{Deref, DerefMut};
+use core::time::Duration;
 
 use super::Sender;
+use super::sender::Limit;
 use crate::error::SendError;
 use crate::payload::Payload;
+use crate::wait::Deadline;
 
 /// A slot lent by [`Sender::loan`]. It dereferences to the message, to be written in place.
 ///
@@ -17,6 +20,49 @@ pub struct Loan<'a, T: ?Sized + Payload = [u8]> {
 
 // SAFETY: a loan is the unique borrow of a sender, which is `Send`, and of a slot that is this sender's alone.
 unsafe impl<T: ?Sized + Payload> Send for Loan<'_, T> {}
+
+impl Sender {
+    /// Lends a slot for a message of `len` bytes, to be written in place: zero copy. It still holds bytes of an older
+    /// message, or zeroes. [`Loan::commit`] sends it; dropping the loan gives it up.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); waits for room as that does.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// let mut tx = queue.sender()?;
+    /// let mut loan = tx.loan(5)?;
+    /// loan.copy_from_slice(b"hello");
+    /// loan.commit();
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
+        let slot = self.loan_slot(len, self.policy())?;
+        Ok(Loan::new(self, slot))
+    }
+
+    /// Like [`loan`](Self::loan), but waits for room for at most `timeout` in all, whatever the policy.
+    ///
+    /// # Errors
+    /// As [`send_timeout`](Self::send_timeout).
+    pub fn loan_timeout(&mut self, len: usize, timeout: Duration) -> Result<Loan<'_>, SendError> {
+        let slot = self.loan_slot(len, Limit::Until(Deadline::after(timeout)))?;
+        Ok(Loan::new(self, slot))
+    }
+}
+
+impl<T: Payload> Sender<T> {
+    /// Lends a slot for a message, to be written in place: zero copy. It still holds an older message, or zeroes.
+    /// [`Loan::commit`] sends it; dropping the loan gives it up.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); waits for room as that does.
+    pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
+        let slot = self.loan_slot(size_of::<T>(), self.policy())?;
+        Ok(Loan::new(self, slot))
+    }
+}
 
 impl<'a, T: ?Sized + Payload> Loan<'a, T> {
     pub(super) fn new(sender: &'a mut Sender<T>, slot: *mut [u8]) -> Self {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use super::link::{Link, count};
-use super::loan::Loan;
 use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
@@ -136,7 +135,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.when_full
     }
 
-    fn policy(&self) -> Limit {
+    pub(super) fn policy(&self) -> Limit {
         match self.when_full {
             WhenFull::Block => Limit::Until(Deadline::NEVER),
             WhenFull::Deadline(timeout) => Limit::Until(Deadline::after(timeout)),
@@ -158,6 +157,7 @@ impl<T: ?Sized + Payload> Sender<T> {
                 write(ring, position, bytes);
             });
             if sent {
+                self.note_overwritten();
                 self.note_sent(1, bytes.len() as u64);
                 return Ok(());
             }
@@ -345,12 +345,8 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     /// Counts messages that have been made visible, and wakes receivers.
     #[inline]
-    fn note_sent(&mut self, messages: u64, bytes: u64) {
-        let overwritten = self.end.take_overwritten();
+    fn note_sent(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
-        if overwritten > 0 {
-            count(&row.overwritten, overwritten);
-        }
         count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
         self.link.wake_receivers(messages);
@@ -394,54 +390,17 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     fn account(&mut self, run: Run) -> Run {
         self.link.mapped.map_ahead(&self.link.ring, run);
+        self.note_overwritten();
+        run
+    }
+
+    /// Counts the messages that the last claim has replaced.
+    #[inline]
+    fn note_overwritten(&mut self) {
         let overwritten = self.end.take_overwritten();
         if overwritten > 0 {
             count(&self.link.row().overwritten, overwritten);
         }
-        run
-    }
-}
-
-impl Sender {
-    /// Lends a slot for a message of `len` bytes, to be written in place: zero copy. It still holds bytes of an older
-    /// message, or zeroes. [`Loan::commit`] sends it; dropping the loan gives it up.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); waits for room as that does.
-    ///
-    /// ```
-    /// # use ringpost::{Options, Queue};
-    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
-    /// let mut tx = queue.sender()?;
-    /// let mut loan = tx.loan(5)?;
-    /// loan.copy_from_slice(b"hello");
-    /// loan.commit();
-    /// # Ok::<(), ringpost::Error>(())
-    /// ```
-    pub fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
-        let slot = self.loan_slot(len, self.policy())?;
-        Ok(Loan::new(self, slot))
-    }
-
-    /// Like [`loan`](Self::loan), but waits for room for at most `timeout` in all, whatever the policy.
-    ///
-    /// # Errors
-    /// As [`send_timeout`](Self::send_timeout).
-    pub fn loan_timeout(&mut self, len: usize, timeout: Duration) -> Result<Loan<'_>, SendError> {
-        let slot = self.loan_slot(len, Limit::Until(Deadline::after(timeout)))?;
-        Ok(Loan::new(self, slot))
-    }
-}
-
-impl<T: Payload> Sender<T> {
-    /// Lends a slot for a message, to be written in place: zero copy. It still holds an older message, or zeroes.
-    /// [`Loan::commit`] sends it; dropping the loan gives it up.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); waits for room as that does.
-    pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
-        let slot = self.loan_slot(size_of::<T>(), self.policy())?;
-        Ok(Loan::new(self, slot))
     }
 }
 

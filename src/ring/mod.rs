@@ -183,6 +183,18 @@ fn returned<M: Memory>(memory: &M) -> u64 {
     count
 }
 
+/// Makes the messages of a claimed run visible: their payloads have been written.
+#[inline]
+fn make_all_ready<M: Memory>(memory: &M, run: Run) {
+    for piece in run.pieces(memory.capacity()) {
+        let ready = Word::ready(memory.lap(piece.first)).bits();
+        for word in memory.words(piece) {
+            // Release: commit, pairs with take.
+            word.store(ready, Ordering::Release);
+        }
+    }
+}
+
 /// Moves a cursor from `from` to `to` unless somebody has moved it already.
 #[inline]
 fn help(cursor: &AtomicU64, from: u64, to: u64) {

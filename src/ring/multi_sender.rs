@@ -1,6 +1,9 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, read_cursor};
+use super::{
+    Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, make_all_ready,
+    read_cursor,
+};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -71,13 +74,7 @@ impl MultiSender {
 
     /// Makes the message at each position of `run` visible. The payloads have been written.
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        for piece in run.pieces(memory.capacity()) {
-            let ready = Word::ready(memory.lap(piece.first)).bits();
-            for word in memory.words(piece) {
-                // Release: commit, pairs with take.
-                word.store(ready, Ordering::Release);
-            }
-        }
+        make_all_ready(memory, run);
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.

@@ -76,8 +76,9 @@ impl SingleReceiver {
         Some(position)
     }
 
-    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot, unless `read` refuses it. Nobody has seen it
-    /// before that, so `delivered_to` need not say so: should we be killed in between, it is as if it had not been taken.
+    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot, unless `read` refuses it.
+    /// Nobody has seen it before that, so `delivered_to` need not say so: should we be killed in between, it is as if it had
+    /// not been taken.
     #[inline]
     pub fn pass_one<M: Memory>(&mut self, memory: &M, read: impl FnOnce(u64) -> bool) -> bool {
         let position = self.next;

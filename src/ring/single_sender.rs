@@ -1,7 +1,7 @@
 //! The only sender: nobody contends for tail, so nothing is claimed in shared memory. What it has not committed does not
 //! show, and a successor goes on where it stopped.
 
-use super::{Blocked, InTheWay, Memory, Run, check_full, contradiction};
+use super::{Blocked, InTheWay, Memory, Run, check_full, contradiction, make_all_ready};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -65,13 +65,7 @@ impl SingleSender {
     /// Makes the message at each position of `run` visible. The payloads have been written.
     #[inline]
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        for piece in run.pieces(memory.capacity()) {
-            let ready = Word::ready(memory.lap(piece.first)).bits();
-            for word in memory.words(piece) {
-                // Release: commit, pairs with take.
-                word.store(ready, Ordering::Release);
-            }
-        }
+        make_all_ready(memory, run);
         self.move_tail(memory, run.end());
     }
 
