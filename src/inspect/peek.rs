@@ -187,7 +187,8 @@ impl fmt::Debug for Peek {
 
 /// Copies what is in the slot of `position`, which may be written at the same time.
 fn copy(ring: &SharedRing, position: u64) -> Vec<u8> {
-    let (from, len) = (ring.payload(position).cast::<AtomicU64>(), ring.len(position));
+    let slot = ring.slot(position);
+    let (from, len) = (slot.payload().cast::<AtomicU64>(), ring.len(slot));
     let words = len.div_ceil(size_of::<u64>());
     let mut bytes = Vec::with_capacity(words * size_of::<u64>());
     for index in 0..words {

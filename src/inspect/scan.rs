@@ -105,7 +105,7 @@ impl Scan {
         }
         if matches!(state, State::Ready | State::Take | State::Retry) {
             // Whoever writes there meanwhile writes a length that is right.
-            self.keep(walk.ring.check_len(position).err());
+            self.keep(walk.ring.check_len(walk.ring.slot(position)).err());
         }
     }
 

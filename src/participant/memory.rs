@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::layout::control::Signals;
-use crate::ring::{Memory, Run};
-use crate::segment::{Segment, Slots};
+use crate::ring::{self, Memory, Run};
+use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
@@ -60,28 +60,34 @@ impl SharedRing {
         self.slots.fixed_len()
     }
 
-    /// Notes the length of the message at `position`, whose slot the caller has claimed. At most [`Self::max_len`].
+    /// Whether a message may have `len` bytes.
     #[inline]
-    pub fn set_len(&self, position: u64, len: usize) {
+    pub fn fits(&self, len: usize) -> bool {
+        len == self.max_len || len < self.max_len && !self.fixed_len()
+    }
+
+    /// Notes the length of the message in `slot`, which the caller has claimed. At most [`Self::max_len`].
+    #[inline]
+    pub fn set_len(&self, slot: Slot<'_>, len: usize) {
         debug_assert!(len <= self.max_len);
-        if let Some(place) = self.slots.len(position) {
+        if let Some(place) = slot.len() {
             // Relaxed: the commit orders it.
             place.store(len as u32, Ordering::Relaxed);
         }
     }
 
-    /// The length of the message at `position`, whose slot the caller has taken: never more than [`Self::max_len`].
+    /// The length of the message in `slot`, which the caller has taken: never more than [`Self::max_len`].
     #[inline]
-    pub fn len(&self, position: u64) -> usize {
-        let Some(place) = self.slots.len(position) else { return self.max_len };
+    pub fn len(&self, slot: Slot<'_>) -> usize {
+        let Some(place) = slot.len() else { return self.max_len };
         // Relaxed: the take orders it. Cut off, so that a scribbler cannot make us read beyond the slot.
         (place.load(Ordering::Relaxed) as usize).min(self.max_len)
     }
 
     /// Whether the length of a taken message is one that a sender may have written.
     #[inline]
-    pub fn check_len(&self, position: u64) -> Result<(), Fault> {
-        let Some(place) = self.slots.len(position) else { return Ok(()) };
+    pub fn check_len(&self, slot: Slot<'_>) -> Result<(), Fault> {
+        let Some(place) = slot.len() else { return Ok(()) };
         // Relaxed: the take orders it.
         let len = place.load(Ordering::Relaxed) as usize;
         if len <= self.max_len {
@@ -95,18 +101,21 @@ impl SharedRing {
     pub fn populate(&self, position: u64, bytes: usize) -> u64 {
         self.slots.populate(position, bytes)
     }
+}
 
-    /// The first payload byte of the slot that `position` falls on; [`Self::max_len`] bytes are there.
+impl<'m> ring::Slot<'m> for Slot<'m> {
     #[inline]
-    pub fn payload(&self, position: u64) -> *mut u8 {
-        self.slots.payload(position)
+    fn word(self) -> &'m AtomicU64 {
+        Slot::word(self)
     }
 }
 
 impl Memory for SharedRing {
+    type Slot<'m> = Slot<'m>;
+
     #[inline]
-    fn word(&self, position: u64) -> &AtomicU64 {
-        self.slots.word(position)
+    fn slot(&self, position: u64) -> Slot<'_> {
+        self.slots.slot(position)
     }
     #[inline]
     fn head(&self) -> &AtomicU64 {

@@ -14,7 +14,7 @@ use super::link::count;
 use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
-use crate::ring::{Blocked, Holds, Lookout, MultiReceiver, Next, ReceiveEnd, Run, Settled};
+use crate::ring::{Memory, Blocked, Holds, Lookout, MultiReceiver, Next, ReceiveEnd, Run, Settled};
 use crate::wait::{Futex, notify};
 
 /// A message that its receiver's program keeps for as long as it likes, on any thread: it dereferences to its bytes or its
@@ -106,7 +106,8 @@ impl<T: ?Sized + Payload> Deref for Held<T> {
 
     fn deref(&self) -> &T {
         let ring = &self.shared.ring;
-        let slot = core::ptr::slice_from_raw_parts(ring.payload(self.position), ring.len(self.position));
+        let slot = ring.slot(self.position);
+        let slot = core::ptr::slice_from_raw_parts(slot.payload(), ring.len(slot));
         // SAFETY: the slot has room for `max_len` bytes and `len` is never more; `shared` keeps it mapped; and correct
         // processes leave it alone until it is settled, which happens when `self` is dropped. Who abandons the receiver
         // before has promised that nobody looks here any more.
@@ -146,7 +147,7 @@ impl Shared {
             return;
         }
         let noted_later = self.list.settle(|parted| {
-            let len = self.ring.len(position) as u64;
+            let len = self.ring.len(self.ring.slot(position)) as u64;
             let settled = Settled { position, released: (!back).then_some(len) };
             match (parted, self.multi) {
                 (Some(receiver), _) => receiver.settle_for(settled),

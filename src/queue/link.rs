@@ -238,6 +238,12 @@ impl Mapped {
         }
     }
 
+    /// The position up to which there is nothing to do.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.to
+    }
+
     #[cold]
     fn map_more(&mut self, ring: &SharedRing, run: Run) {
         let from = self.to.max(run.first);

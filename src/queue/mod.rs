@@ -16,6 +16,7 @@ mod receiver;
 mod sender;
 mod settings;
 mod short;
+mod short_send;
 mod stall;
 mod waitable;
 mod watch;

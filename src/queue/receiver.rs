@@ -17,7 +17,7 @@ use crate::layout::geometry::Ends;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
-use crate::segment::Segment;
+use crate::segment::{Segment, Slot};
 use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, Phase, until};
 
@@ -339,7 +339,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if run.count == 0 || !self.link.is_here() {
             return;
         }
-        let bytes = run.positions().map(|position| self.link.ring.len(position) as u64).sum();
+        let bytes = run.positions().map(|position| self.link.ring.len(self.link.ring.slot(position)) as u64).sum();
         self.free(run);
         self.note_pulled(run.count, bytes);
     }
@@ -391,7 +391,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// The message at `position`, which is held.
     #[inline]
     pub(super) fn message(&self, position: u64) -> &T {
-        T::ref_from_bytes(bytes(&self.link.ring, position))
+        T::ref_from_bytes(bytes(&self.link.ring, self.link.ring.slot(position)))
             .expect("slots have the size and alignment of their queue's messages")
     }
 }
@@ -420,8 +420,8 @@ impl<T: ?Sized> Drop for Receiver<T> {
 
 /// The bytes of the message at `position`, which was taken and is not released while they are borrowed.
 #[inline]
-pub(super) fn bytes(ring: &SharedRing, position: u64) -> &[u8] {
-    let slot = core::ptr::slice_from_raw_parts(ring.payload(position), ring.len(position));
+pub(super) fn bytes<'r>(ring: &'r SharedRing, slot: Slot<'r>) -> &'r [u8] {
+    let slot = core::ptr::slice_from_raw_parts(slot.payload(), ring.len(slot));
     // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as the ring lives; and
     // correct processes leave it alone until it is released, which the caller does after this borrow.
     unsafe { &*slot }
@@ -429,7 +429,7 @@ pub(super) fn bytes(ring: &SharedRing, position: u64) -> &[u8] {
 
 #[inline]
 fn check_lens(link: &Link, run: Run) -> Result<(), Fault> {
-    run.positions().try_for_each(|position| link.ring.check_len(position))
+    run.positions().try_for_each(|position| link.ring.check_len(link.ring.slot(position)))
 }
 
 impl<T: ?Sized> core::fmt::Debug for Receiver<T> {

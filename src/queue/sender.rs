@@ -13,7 +13,7 @@ use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::participant::SharedRing;
 use crate::payload::{Payload, copy};
 use crate::ring::{Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
-use crate::segment::Segment;
+use crate::segment::{Segment, Slot};
 use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, Phase, until};
 
@@ -28,7 +28,7 @@ pub struct Sender<T: ?Sized = [u8]> {
     capacity: u64,
     /// Slots claimed for a [`Loan`], or for a batch whose messages come from the caller. Still here at the next call if the
     /// loan was leaked, or if the caller's iterator panicked.
-    open: Option<Run>,
+    pub(super) open: Option<Run>,
     message: PhantomData<fn(&T)>,
 }
 
@@ -143,36 +143,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
-    /// The short way for one message; the clock is not read before it has failed.
-    #[inline]
-    pub(super) fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
-        let bytes = message.as_bytes();
-        self.check_len(bytes.len())?;
-        self.check_open()?;
-        if self.open.is_none() {
-            let Self { link, end, .. } = self;
-            let Link { ring, mapped, .. } = link;
-            let sent = end.put_one(ring, |position| {
-                mapped.map_ahead(ring, Run { first: position, count: 1 });
-                write(ring, position, bytes);
-            });
-            if sent {
-                self.note_overwritten();
-                self.note_sent(1, bytes.len() as u64);
-                return Ok(());
-            }
-        }
-        self.send_slowly(bytes, limit(self))
-    }
-
-    #[cold]
-    fn send_slowly(&mut self, bytes: &[u8], limit: Limit) -> Result<(), SendError> {
-        let run = self.claim(1, limit)?;
-        write(&self.link.ring, run.first, bytes);
-        self.publish(run, bytes.len() as u64);
-        Ok(())
-    }
-
     fn batch_within<'m, I>(&mut self, messages: I, limit: Limit) -> Result<usize, SendBatchError>
     where
         I: Iterator<Item = &'m T>,
@@ -210,7 +180,7 @@ impl<T: ?Sized + Payload> Sender<T> {
                 failed = Some(error);
                 break;
             }
-            write(&self.link.ring, position, message);
+            write(&self.link.ring, self.link.ring.slot(position), message);
             written += 1;
             bytes += message.len() as u64;
         }
@@ -224,14 +194,13 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     #[inline]
     pub(super) fn check_len(&self, len: usize) -> Result<(), SendError> {
-        let max_len = self.link.ring.max_len();
-        if self.link.ring.fixed_len() && len != max_len {
-            return Err(SendError::WrongLen { len, expected: max_len });
+        let ring = &self.link.ring;
+        if ring.fits(len) {
+            return Ok(());
         }
-        if len > max_len {
-            return Err(SendError::TooLong { len, max_len });
-        }
-        Ok(())
+        let max_len = ring.max_len();
+        let fixed_len = ring.fixed_len();
+        Err(if fixed_len { SendError::WrongLen { len, expected: max_len } } else { SendError::TooLong { len, max_len } })
     }
 
     /// Gets between one and `want` free slots in a row.
@@ -329,7 +298,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     #[inline]
-    fn check_open(&self) -> Result<(), SendError> {
+    pub(super) fn check_open(&self) -> Result<(), SendError> {
         if !self.link.is_here() {
             return Err(SendError::Forked);
         }
@@ -345,7 +314,7 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     /// Counts messages that have been made visible, and wakes receivers.
     #[inline]
-    fn note_sent(&self, messages: u64, bytes: u64) {
+    pub(super) fn note_sent(&self, messages: u64, bytes: u64) {
         let row = self.link.row();
         count(&row.sent, messages);
         count(&row.sent_bytes, bytes);
@@ -362,7 +331,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Lends the slot at `position`: its address and size. If the loan is leaked, the next claim gives the slot up.
     pub(super) fn lend(&mut self, position: u64, len: usize) -> *mut [u8] {
         self.open = Some(Run { first: position, count: 1 });
-        core::ptr::slice_from_raw_parts_mut(self.link.ring.payload(position), len)
+        core::ptr::slice_from_raw_parts_mut(self.link.ring.slot(position).payload(), len)
     }
 
     /// Ends a loan: commits the first `len` bytes, or gives the slot up.
@@ -374,7 +343,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
         match len {
             Some(len) => {
-                self.link.ring.set_len(run.first, len);
+                self.link.ring.set_len(self.link.ring.slot(run.first), len);
                 self.publish(run, len as u64);
             }
             None => self.abort(run),
@@ -396,7 +365,7 @@ impl<T: ?Sized + Payload> Sender<T> {
 
     /// Counts the messages that the last claim has replaced.
     #[inline]
-    fn note_overwritten(&mut self) {
+    pub(super) fn note_overwritten(&mut self) {
         let overwritten = self.end.take_overwritten();
         if overwritten > 0 {
             count(&self.link.row().overwritten, overwritten);
@@ -414,9 +383,9 @@ impl<T: ?Sized> Drop for Sender<T> {
 
 /// Writes a message whose length was checked into a slot that was claimed.
 #[inline]
-fn write(ring: &SharedRing, position: u64, bytes: &[u8]) {
-    ring.set_len(position, bytes.len());
-    let payload = ring.payload(position);
+pub(super) fn write(ring: &SharedRing, slot: Slot<'_>, bytes: &[u8]) {
+    ring.set_len(slot, bytes.len());
+    let payload = slot.payload();
     // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
     // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
     // it, because slices into slots exist only while their messages are held.

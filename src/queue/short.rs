@@ -1,4 +1,4 @@
-//! The short way of one message: for the least latency, with nothing on it that can be elsewhere.
+//! The short ways of one message to be received: for the least latency, with nothing on them that can be elsewhere.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use super::receiver::{Want, bytes};
 use crate::error::RecvError;
 use crate::layout::word::Word;
 use crate::payload::Payload;
-use crate::ring::Run;
+use crate::ring::{Memory, Run};
 use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Deadline, Wait};
 
@@ -18,10 +18,17 @@ const FIRST_POLLS: u32 = 8;
 const LOOKS_AT_ONCE: u32 = 8;
 
 impl<T: ?Sized + Payload> Receiver<T> {
-    /// Takes one message: the short way, for the least latency. The clock is not read before a first, short time of polling
-    /// is over.
-    #[inline]
+    /// Takes one message, waiting for it. The clock is not read before a first, short time of polling is over.
+    #[inline(always)]
     pub(super) fn take_one(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<u64>, RecvError> {
+        match self.take_at_once() {
+            None => self.take_at_polls(deadline),
+            taken => Ok(taken),
+        }
+    }
+
+    #[inline(never)]
+    fn take_at_polls(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<u64>, RecvError> {
         if let Some(position) = self.take_at_sight()? {
             return Ok(Some(position));
         }
@@ -36,9 +43,23 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.take_slowly(deadline())
     }
 
+    /// The shortest way: an only receiver that knows where the next message comes. Small enough to become a part of its caller.
+    #[inline(always)]
+    fn take_at_once(&mut self) -> Option<u64> {
+        let Self { link, end, holds, held, .. } = self;
+        let ring = &link.ring;
+        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+        let position = end.get_mut().take_at_once(ring, may)?;
+        held.set(held.get() + 1);
+        Some(position)
+    }
+
     /// Takes one message if there is one now: its position.
     #[inline]
     pub(super) fn try_take(&mut self) -> Result<Option<u64>, RecvError> {
+        if let Some(position) = self.take_at_once() {
+            return Ok(Some(position));
+        }
         match self.take_at_sight()? {
             None => self.take_slowly(None),
             taken => Ok(taken),
@@ -76,12 +97,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[inline]
     fn accept_one(&mut self, position: u64) -> Result<u64, RecvError> {
         let run = Run { first: position, count: 1 };
-        if let Err(fault) = self.link.ring.check_len(position) {
+        if let Err(fault) = self.link.ring.check_len(self.link.ring.slot(position)) {
             self.refuse(run);
             return Err(RecvError::Fault(fault));
         }
         let Link { ring, mapped, .. } = &mut *self.link;
         mapped.map_ahead(ring, run);
+        self.end.get_mut().open_window(ring, mapped.end());
         self.held.set(self.held.get() + 1);
         Ok(position)
     }
@@ -92,14 +114,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if !self.link.is_here() {
             return;
         }
-        let bytes = self.link.ring.len(position) as u64;
-        if self.holds.get().is_none() && self.end.borrow_mut().release_one(&self.link.ring, position) {
+        let ring = &self.link.ring;
+        let bytes = ring.len(ring.slot(position)) as u64;
+        if self.holds.get().is_none() && self.end.borrow_mut().release_one(ring, position) {
             self.held.set(self.held.get() - 1);
         } else {
             self.release_out_of_turn(position);
         }
-        self.note_pulled(1, bytes);
-        self.link.wake_senders(1);
+        self.note_passed(bytes);
     }
 
     #[cold]
@@ -114,6 +136,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Copies the next message and frees its slot, if it comes within a first, short time of polling.
     #[inline]
     fn pass_soon<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Result<Option<V>, RecvError> {
+        match self.pass_at_once(&mut copy) {
+            None => self.pass_at_polls(copy),
+            passed => Ok(passed),
+        }
+    }
+
+    #[inline(never)]
+    fn pass_at_polls<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Result<Option<V>, RecvError> {
         if let Some(value) = self.pass_at_sight(&mut copy)? {
             return Ok(Some(value));
         }
@@ -128,6 +158,28 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(None)
     }
 
+    /// The shortest way: an only receiver that holds nothing and knows where the next message comes. Small enough to become a
+    /// part of its caller.
+    #[inline(always)]
+    fn pass_at_once<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Option<V> {
+        let Self { link, end, holds, .. } = self;
+        let ring = &link.ring;
+        let (mut value, mut len) = (None, 0);
+        let passed = end.get_mut().pass_at_once(ring, |slot| {
+            let may = link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+            if may {
+                let bytes = bytes(ring, slot);
+                len = bytes.len() as u64;
+                value = Some(copy(bytes));
+            }
+            may
+        });
+        if passed {
+            self.note_passed(len);
+        }
+        value
+    }
+
     /// Copies a message that lies there, if that is all there is to do, and frees its slot.
     #[inline]
     fn pass_at_sight<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Result<Option<V>, RecvError> {
@@ -139,22 +191,29 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let Link { ring, mapped, .. } = &mut *self.link;
         let (mut value, mut len) = (None, 0);
-        let passed = self.end.get_mut().pass_one(ring, |position| {
+        let end = self.end.get_mut();
+        let passed = end.pass_one(ring, |position, slot| {
             // One that is out of bounds is reported by the long way.
-            let sound = ring.check_len(position).is_ok();
+            let sound = ring.check_len(slot).is_ok();
             if sound {
                 mapped.map_ahead(ring, Run { first: position, count: 1 });
-                let bytes = bytes(ring, position);
+                let bytes = bytes(ring, slot);
                 len = bytes.len() as u64;
                 value = Some(copy(bytes));
             }
             sound
         });
         if passed {
-            self.note_pulled(1, len);
-            self.link.wake_senders(1);
+            end.open_window(ring, mapped.end());
+            self.note_passed(len);
         }
         Ok(value)
+    }
+
+    #[inline]
+    fn note_passed(&self, len: u64) {
+        self.note_pulled(1, len);
+        self.link.wake_senders(1);
     }
 }
 
@@ -220,6 +279,9 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
+        if let Some(value) = self.pass_at_once(read) {
+            return Ok(Some(value));
+        }
         match self.pass_at_sight(read)? {
             None => Ok(self.try_recv()?.map(|message| read(message.as_bytes()))),
             taken => Ok(taken),

@@ -23,19 +23,31 @@ impl SendEnd {
         }
     }
 
-    /// Sends one message at first sight: the short way. `write` writes it at the position that it is given, and does not
+    /// Sends one message at first sight. `write` writes it at the position that it is given, and does not
     /// panic. Returns whether there was a free slot.
     #[inline]
-    pub fn put_one<M: Memory>(&mut self, memory: &M, write: impl FnOnce(u64)) -> bool {
+    pub fn put_one<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(u64, M::Slot<'m>)) -> bool {
         match self {
-            Self::Single(end) => {
-                let Some(position) = end.claim_one(memory) else { return false };
-                write(position);
-                end.commit_one(memory, position);
-            }
-            Self::Multi(end) => return end.put_one(memory, write),
+            Self::Single(end) => end.put_one(memory, write),
+            Self::Multi(end) => end.put_one(memory, write),
         }
-        true
+    }
+
+    /// The same in the only sender's window, where it knows all that it would ask, if `write` wants to: the shortest way.
+    #[inline]
+    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+        match self {
+            Self::Single(end) => end.put_at_once(memory, write),
+            Self::Multi(_) => false,
+        }
+    }
+
+    /// Opens that window over the free slots before `end`.
+    #[inline]
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+        if let Self::Single(single) = self {
+            single.open_window(memory, end);
+        }
     }
 
     /// Up to where slots may be fetched to be written, by one who has claimed `run`: the only sender goes on behind it.
@@ -116,17 +128,43 @@ impl ReceiveEnd {
     /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot; or leaves it there, if
     /// `read` refuses it. `read` does not panic. Returns whether one was taken.
     #[inline]
-    pub fn pass_one<M: Memory>(&mut self, memory: &M, read: impl FnOnce(u64) -> bool) -> bool {
+    pub fn pass_one<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(u64, M::Slot<'m>) -> bool) -> bool {
         match self {
             Self::Single(end) => end.pass_one(memory, read),
             Self::Multi(end) => {
                 let Some(position) = end.take_one(memory) else { return false };
-                if read(position) {
+                if read(position, memory.slot(position)) {
                     return end.release_one(memory, position);
                 }
                 end.give_back(memory, Run { first: position, count: 1 }, false);
                 false
             }
+        }
+    }
+
+    /// The same in the only receiver's window: the shortest way.
+    #[inline]
+    pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+        match self {
+            Self::Single(end) => end.pass_at_once(memory, read),
+            Self::Multi(_) => false,
+        }
+    }
+
+    /// Takes one message as [`take_one`](Self::take_one) does, in the only receiver's window, if `may` agrees.
+    #[inline]
+    pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
+        match self {
+            Self::Single(end) => end.take_at_once(memory, may),
+            Self::Multi(_) => None,
+        }
+    }
+
+    /// Opens that window over the slots before `end`.
+    #[inline]
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+        if let Self::Single(single) = self {
+            single.open_window(memory, end);
         }
     }
 
@@ -189,7 +227,7 @@ impl ReceiveEnd {
     /// The only receiver starts again from head, once nothing is held.
     pub fn again_from_head(&mut self) {
         if let Self::Single(end) = self {
-            end.rewind = true;
+            end.again_from_head();
         }
     }
 

@@ -29,6 +29,7 @@ mod multi_sender;
 mod recover;
 mod single_receiver;
 mod single_sender;
+mod window;
 
 pub use ends::{ReceiveEnd, SendEnd};
 pub use holds::{Holds, Next, Settled};
@@ -45,8 +46,18 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// The shared words of one ring: of a mapped segment, or of a model.
 pub trait Memory {
+    /// A slot that has been found, so that its word and its payload need not be looked for twice.
+    type Slot<'m>: Slot<'m>
+    where
+        Self: 'm;
+
+    /// The slot that `position` falls on.
+    fn slot(&self, position: u64) -> Self::Slot<'_>;
     /// The state word of the slot that `position` falls on.
-    fn word(&self, position: u64) -> &AtomicU64;
+    #[inline]
+    fn word(&self, position: u64) -> &AtomicU64 {
+        self.slot(position).word()
+    }
     /// The position that is delivered next.
     fn head(&self) -> &AtomicU64;
     /// The position that the next message gets.
@@ -83,6 +94,12 @@ pub trait Memory {
     fn lap(&self, position: u64) -> u64 {
         position >> self.shift()
     }
+}
+
+/// One slot of a ring.
+pub trait Slot<'m>: Copy {
+    /// Its state word.
+    fn word(self) -> &'m AtomicU64;
 }
 
 /// Positions that follow one another.

@@ -43,9 +43,9 @@ impl MultiSender {
 
     /// Claims and commits one message, which `write` writes.
     #[inline]
-    pub fn put_one<M: Memory>(&mut self, memory: &M, write: impl FnOnce(u64)) -> bool {
+    pub fn put_one<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(u64, M::Slot<'m>)) -> bool {
         let Some(position) = self.claim_one(memory) else { return false };
-        write(position);
+        write(position, memory.slot(position));
         self.commit_one(memory, position);
         true
     }

@@ -4,7 +4,8 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::window::Window;
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -18,6 +19,8 @@ pub struct SingleReceiver {
     pub(super) next: u64,
     /// Messages came back: deliver again from head, once nothing is held.
     pub(super) rewind: bool,
+    /// Slots, from next on, that may be read as soon as their word says so, if nothing is held.
+    window: Window,
     freed: bool,
     redelivered: u64,
 }
@@ -37,7 +40,7 @@ impl SingleReceiver {
             count_delivery(memory, position);
             note_delivered(memory, position);
         }
-        Ok(Self { head, next: head, rewind: false, freed: false, redelivered: 0 })
+        Ok(Self { head, next: head, rewind: false, window: Window::CLOSED, freed: false, redelivered: 0 })
     }
 
     /// Takes between one and `want` messages in a row. Each must be released or given back.
@@ -76,19 +79,54 @@ impl SingleReceiver {
         Some(position)
     }
 
+    /// Does what [`take_one`](Self::take_one) does with a message in the window that `may` agrees to: the shortest way.
+    #[inline]
+    pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
+        let position = self.next;
+        let ready = self.window.ready_at(position)?;
+        let slot = memory.slot(position);
+        if word_of(slot) != ready || !may(slot) {
+            return None;
+        }
+        self.next = position.wrapping_add(1);
+        note_delivered(memory, self.next);
+        Some(position)
+    }
+
+    /// Does what [`pass_one`](Self::pass_one) does with a message in the window: the shortest way.
+    #[inline]
+    pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+        let position = self.next;
+        let Some(ready) = self.window.ready_at(position) else { return false };
+        let slot = memory.slot(position);
+        // What came back has closed the window.
+        if position != self.head || word_of(slot) != ready || !read(slot) {
+            return false;
+        }
+        self.pass_to(memory, position.wrapping_add(1));
+        true
+    }
+
     /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot, unless `read` refuses it.
     /// Nobody has seen it before that, so `delivered_to` need not say so: should we be killed in between, it is as if it had
     /// not been taken.
     #[inline]
-    pub fn pass_one<M: Memory>(&mut self, memory: &M, read: impl FnOnce(u64) -> bool) -> bool {
+    pub fn pass_one<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(u64, M::Slot<'m>) -> bool) -> bool {
         let position = self.next;
         let at_rest = position == self.head && !self.rewind;
-        if !at_rest || !self.is_fresh(memory) || !read(position) {
+        if !at_rest || !self.is_fresh(memory) || !read(position, memory.slot(position)) {
             return false;
         }
-        self.next = position.wrapping_add(1);
-        self.move_head(memory, self.next);
+        self.pass_to(memory, position.wrapping_add(1));
         true
+    }
+
+    /// Opens the window, as far as `end`.
+    #[inline]
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+        if !self.rewind {
+            self.window = Window::open(memory, self.next, end);
+        }
     }
 
     /// The word to watch for the next message, and what it will be.
@@ -126,7 +164,13 @@ impl SingleReceiver {
         if seen {
             run.positions().for_each(|position| count_delivery(memory, position));
         }
+        self.again_from_head();
+    }
+
+    /// Starts again from head, once nothing is held.
+    pub fn again_from_head(&mut self) {
         self.rewind = true;
+        self.window = Window::CLOSED;
     }
 
     /// Notes that the program has seen messages which come back, without starting again from head.
@@ -185,6 +229,12 @@ impl SingleReceiver {
     #[inline]
     fn is_fresh<M: Memory>(&self, memory: &M) -> bool {
         take_word(memory, self.next) == Word::ready(memory.lap(self.next))
+    }
+
+    #[inline]
+    fn pass_to<M: Memory>(&mut self, memory: &M, next: u64) {
+        self.next = next;
+        self.move_head(memory, next);
     }
 
     #[inline]
@@ -256,8 +306,13 @@ impl SingleReceiver {
 
 #[inline]
 fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
+    word_of(memory.slot(position))
+}
+
+#[inline]
+fn word_of<'m>(slot: impl Slot<'m>) -> Word {
     // Acquire: take, pairs with commit and abort: the payload is whole.
-    Word::from_bits(memory.word(position).load(Ordering::Acquire))
+    Word::from_bits(slot.word().load(Ordering::Acquire))
 }
 
 /// Released before something older: head will pass it.

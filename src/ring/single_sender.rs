@@ -1,7 +1,8 @@
 //! The only sender: nobody contends for tail, so nothing is claimed in shared memory. What it has not committed does not
 //! show, and a successor goes on where it stopped.
 
-use super::{Blocked, InTheWay, Memory, Run, check_full, contradiction, make_all_ready};
+use super::window::Window;
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, make_all_ready};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -14,6 +15,8 @@ pub struct SingleSender {
     limit: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
+    /// Free slots, from tail on, to be written at once.
+    window: Window,
 }
 
 impl SingleSender {
@@ -35,24 +38,46 @@ impl SingleSender {
             return Err(Fault::corrupt("head", tail, head));
         }
         let limit = if free_by_head { head.saturating_add(memory.capacity()) } else { tail };
-        Ok(Self { tail, limit, free_by_head })
+        Ok(Self { tail, limit, free_by_head, window: Window::CLOSED })
     }
 
-    /// Finds one free slot at first sight: the short way. It is committed with [`commit_one`](Self::commit_one).
+    /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
+    /// it was sent.
     #[inline]
-    pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        let free = self.tail < self.limit
-            || !self.free_by_head && free_word(memory, self.tail) == Word::free(memory.lap(self.tail));
-        free.then_some(self.tail)
+    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+        let position = self.tail;
+        let Some(ready) = self.window.ready_at(position) else { return false };
+        let slot = memory.slot(position);
+        if !write(slot) {
+            return false;
+        }
+        self.commit_one(memory, slot, ready);
+        true
     }
 
-    /// Makes the message at `position`, the one that was claimed, visible.
+    /// Sends one message, which `write` writes, if there is a free slot.
     #[inline]
-    pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        let ready = Word::ready(memory.lap(position));
+    pub fn put_one<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(u64, M::Slot<'m>)) -> bool {
+        let Ok(Run { first, .. }) = self.claim(memory, 1) else { return false };
+        let slot = memory.slot(first);
+        write(first, slot);
+        self.commit_one(memory, slot, Word::ready(memory.lap(first)));
+        true
+    }
+
+    /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked there is none.
+    #[inline]
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+        if self.free_by_head {
+            self.window = Window::open(memory, self.tail, self.limit.min(end));
+        }
+    }
+
+    #[inline]
+    fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
         // Release: commit, pairs with take.
-        memory.word(position).store(ready.bits(), Ordering::Release);
-        self.move_tail(memory, position.wrapping_add(1));
+        slot.word().store(ready.bits(), Ordering::Release);
+        self.move_tail(memory, self.tail.wrapping_add(1));
     }
 
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.

@@ -61,19 +61,12 @@ impl Slots {
         &self.segment
     }
 
+    /// The slot at `index`, taken modulo the capacity.
     #[inline]
-    fn slot(&self, index: u64) -> *mut u8 {
+    pub(crate) fn slot(&self, index: u64) -> Slot<'_> {
         let offset = (index & self.mask) as usize * self.stride;
         // SAFETY: the masked index is below the capacity, and `capacity * stride` bytes follow `base`.
-        unsafe { self.base.add(offset) }
-    }
-
-    /// The state word of the slot at `index`, taken modulo the capacity.
-    #[inline]
-    pub(crate) fn word(&self, index: u64) -> &AtomicU64 {
-        let place = self.slot(index).cast::<AtomicU64>();
-        // SAFETY: every slot begins with its word, at a multiple of 8, and lives as long as the segment that we keep.
-        unsafe { &*place }
+        Slot { start: unsafe { self.base.add(offset) }, slots: self }
     }
 
     /// The words of `count` slots that follow one another from `index` on, taken modulo the capacity: fewer where the last
@@ -81,7 +74,7 @@ impl Slots {
     #[inline]
     pub(crate) fn words(&self, index: u64, count: u64) -> impl Iterator<Item = &AtomicU64> {
         self.row_of_slots(index, count).map(|slot| {
-            // SAFETY: as in `word`.
+            // SAFETY: as in `Slot::word`.
             unsafe { &*slot.cast::<AtomicU64>() }
         })
     }
@@ -91,22 +84,9 @@ impl Slots {
     fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = *mut u8> + use<> {
         let first = index & self.mask;
         let count = count.min(self.mask + 1 - first);
-        let (start, stride) = (self.slot(first), self.stride);
+        let (start, stride) = (self.slot(first).start, self.stride);
         // SAFETY: for each of them `first + slot` is below the capacity, and `capacity * stride` bytes follow `base`.
         (0..count as usize).map(move |slot| unsafe { start.add(slot * stride) })
-    }
-
-    /// The length of the message in the slot at `index`, taken modulo the capacity. `None`: every message has the same
-    /// (`fixed_len`), and there is no such word.
-    #[inline]
-    pub(crate) fn len(&self, index: u64) -> Option<&AtomicU32> {
-        if self.fixed_len {
-            return None;
-        }
-        // SAFETY: a slot with a length has at least 16 bytes before its end.
-        let place = unsafe { self.slot(index).add(LEN_OFFSET) }.cast::<AtomicU32>();
-        // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that we keep.
-        Some(unsafe { &*place })
     }
 
     /// Whether there are no lengths.
@@ -119,7 +99,7 @@ impl Slots {
     /// hint that changes nothing.
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
-        let place = self.slot(index).cast::<i8>();
+        let place = self.slot(index).start.cast::<i8>();
         #[cfg(target_arch = "x86_64")]
         // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
         // fault anywhere.
@@ -133,7 +113,7 @@ impl Slots {
     /// The same, to be read soon.
     #[inline]
     pub(crate) fn look_ahead(&self, index: u64) {
-        let place = self.slot(index).cast::<i8>();
+        let place = self.slot(index).start.cast::<i8>();
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         unsafe {
@@ -152,13 +132,42 @@ impl Slots {
         self.segment.region.populate(offset as usize, count as usize * self.stride);
         count
     }
+}
 
-    /// Where the payload of the slot at `index`, taken modulo the capacity, begins: `max_len` bytes, aligned as asked.
-    /// Valid while the segment is open; whether it may be read or written is the slot's word's matter.
+/// One slot of a ring that is mapped.
+#[derive(Clone, Copy)]
+pub struct Slot<'s> {
+    /// At `base`, or a multiple of `stride` behind it.
+    start: *mut u8,
+    slots: &'s Slots,
+}
+
+impl<'s> Slot<'s> {
+    /// Its state word.
     #[inline]
-    pub(crate) fn payload(&self, index: u64) -> *mut u8 {
+    pub(crate) fn word(self) -> &'s AtomicU64 {
+        // SAFETY: every slot begins with its word, at a multiple of 8, and lives as long as the segment that `slots` keeps.
+        unsafe { &*self.start.cast::<AtomicU64>() }
+    }
+
+    /// The length of its message. `None`: every message has the same (`fixed_len`), and there is no such word.
+    #[inline]
+    pub(crate) fn len(self) -> Option<&'s AtomicU32> {
+        if self.slots.fixed_len {
+            return None;
+        }
+        // SAFETY: a slot with a length has at least 16 bytes before its end.
+        let place = unsafe { self.start.add(LEN_OFFSET) }.cast::<AtomicU32>();
+        // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that `slots` keeps.
+        Some(unsafe { &*place })
+    }
+
+    /// Where its payload begins: `max_len` bytes, aligned as asked. Valid while the segment is open; whether it may be read
+    /// or written is the slot's word's matter.
+    #[inline]
+    pub(crate) fn payload(self) -> *mut u8 {
         // SAFETY: the payload begins within the slot, or at its end if `max_len` is zero.
-        unsafe { self.slot(index).add(self.payload_offset) }
+        unsafe { self.start.add(self.slots.payload_offset) }
     }
 }
 
@@ -198,20 +207,20 @@ mod tests {
             for fixed_len in [false, true] {
                 let (slots, request) = slots(max_len, align, fixed_len);
                 for index in 0..8u64 {
-                    slots.word(index).store(index + 1, Ordering::Relaxed);
-                    assert_eq!(slots.len(index).is_none(), fixed_len);
-                    if let Some(len) = slots.len(index) {
+                    slots.slot(index).word().store(index + 1, Ordering::Relaxed);
+                    assert_eq!(slots.slot(index).len().is_none(), fixed_len);
+                    if let Some(len) = slots.slot(index).len() {
                         len.store(max_len as u32, Ordering::Relaxed);
                     }
-                    let payload = slots.payload(index);
+                    let payload = slots.slot(index).payload();
                     assert_eq!(payload as u64 % request.align, 0);
                     // SAFETY: `max_len` bytes of this slot, which no one else touches.
                     unsafe { payload.write_bytes(0xff, max_len as usize) };
                 }
                 for index in 0..16u64 {
-                    assert_eq!(slots.word(index).load(Ordering::Relaxed), index % 8 + 1);
+                    assert_eq!(slots.slot(index).word().load(Ordering::Relaxed), index % 8 + 1);
                 }
-                assert_eq!(slots.word(u64::MAX).load(Ordering::Relaxed), 8);
+                assert_eq!(slots.slot(u64::MAX).word().load(Ordering::Relaxed), 8);
             }
         }
     }
@@ -221,6 +230,6 @@ mod tests {
         let view = slots(48, 8, false).0;
         let copy = view.clone();
         drop(view);
-        assert_eq!(copy.word(3).load(Ordering::Relaxed), 0);
+        assert_eq!(copy.slot(3).word().load(Ordering::Relaxed), 0);
     }
 }

@@ -1,0 +1,71 @@
+//! The short ways of one message to be sent.
+
+use super::Sender;
+use super::link::Link;
+use super::sender::{Limit, write};
+use crate::error::SendError;
+use crate::payload::Payload;
+use crate::ring::{Memory, Run};
+
+impl<T: ?Sized + Payload> Sender<T> {
+    /// Sends one message; the clock is not read before the short ways have failed.
+    #[inline(always)]
+    pub(super) fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
+        if self.send_at_once(message.as_bytes()) { Ok(()) } else { self.send_otherwise(message, limit) }
+    }
+
+    #[inline(never)]
+    fn send_otherwise(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
+        if self.send_at_sight(message)? { Ok(()) } else { self.send_slowly(message, limit(self)) }
+    }
+
+    /// The shortest: an only sender that knows where the next free slot is. Small enough to become a part of its caller.
+    #[inline(always)]
+    fn send_at_once(&mut self, bytes: &[u8]) -> bool {
+        let Self { link, end, .. } = self;
+        let ring = &link.ring;
+        let sent = end.put_at_once(ring, |slot| {
+            let may = ring.fits(bytes.len()) && link.is_here() && link.takes_messages();
+            if may {
+                write(ring, slot, bytes);
+            }
+            may
+        });
+        if sent {
+            self.note_sent(1, bytes.len() as u64);
+        }
+        sent
+    }
+
+    /// Anyone, when there is a free slot.
+    #[inline]
+    fn send_at_sight(&mut self, message: &T) -> Result<bool, SendError> {
+        let bytes = message.as_bytes();
+        self.check_len(bytes.len())?;
+        self.check_open()?;
+        if self.open.is_some() {
+            return Ok(false);
+        }
+        let Self { link, end, .. } = self;
+        let Link { ring, mapped, .. } = link;
+        let sent = end.put_one(ring, |position, slot| {
+            mapped.map_ahead(ring, Run { first: position, count: 1 });
+            write(ring, slot, bytes);
+        });
+        if sent {
+            end.open_window(ring, mapped.end());
+            self.note_overwritten();
+            self.note_sent(1, bytes.len() as u64);
+        }
+        Ok(sent)
+    }
+
+    #[cold]
+    fn send_slowly(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
+        let bytes = message.as_bytes();
+        let run = self.claim(1, limit)?;
+        write(&self.link.ring, self.link.ring.slot(run.first), bytes);
+        self.publish(run, bytes.len() as u64);
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! What an end need not ask again for each message.
+
+use super::Memory;
+use crate::layout::word::Word;
+
+/// Positions up to `end`, all of one lap, with which an end may go on at once: what it must know about their slots it knows.
+/// To open one costs a look around; afterwards a message costs one comparison.
+#[derive(Debug)]
+pub struct Window {
+    end: u64,
+    /// The word of a message in any of its slots.
+    ready: Word,
+}
+
+impl Window {
+    /// None at all.
+    pub const CLOSED: Self = Self { end: 0, ready: Word::ready(0) };
+
+    /// From `first` on, up to `end` or the end of the lap.
+    #[inline]
+    pub fn open<M: Memory>(memory: &M, first: u64, end: u64) -> Self {
+        let lap = memory.lap(first);
+        let last_of_lap = first | (memory.capacity() - 1);
+        Self { end: end.min(last_of_lap.saturating_add(1)), ready: Word::ready(lap) }
+    }
+
+    /// The word of a message at `position`, which is not below where the window was opened; `None`: look around first.
+    #[inline]
+    pub fn ready_at(&self, position: u64) -> Option<Word> {
+        (position < self.end).then_some(self.ready)
+    }
+}
