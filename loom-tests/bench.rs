@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ringpost::layout::word::{LAP_BITS, Word};
 use ringpost::ring::{
-    Blocked, Memory, MultiReceiver, MultiSender, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender,
+    Blocked, Memory, MultiReceiver, MultiSender, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender, Slot,
 };
 
 /// Which ends a ring has.
@@ -55,9 +55,42 @@ fn touch<'a>(touched: Option<&AtomicU64>, word: &'a AtomicU64) -> &'a AtomicU64 
     word
 }
 
+/// A slot by its position: its word is looked for anew each time, so that whoever counts steps sees it.
+pub struct At<'m, M> {
+    memory: &'m M,
+    /// Where it lies.
+    pub position: u64,
+}
+
+impl<'m, M> At<'m, M> {
+    /// The slot at `position`.
+    pub fn new(memory: &'m M, position: u64) -> Self {
+        Self { memory, position }
+    }
+}
+
+impl<M> Clone for At<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for At<'_, M> {}
+
+impl<'m, M: Memory> Slot<'m> for At<'m, M> {
+    fn word(self) -> &'m AtomicU64 {
+        self.memory.word(self.position)
+    }
+}
+
 impl Memory for Bench {
+    type Slot<'m> = At<'m, Self>;
+
+    fn slot(&self, position: u64) -> At<'_, Self> {
+        At::new(self, position)
+    }
     fn word(&self, position: u64) -> &AtomicU64 {
-        let slot = self.slot(position);
+        let slot = self.index(position);
         touch(self.touched.as_ref().map(|touched| &touched.words[slot]), &self.words[slot])
     }
     fn head(&self) -> &AtomicU64 {
@@ -146,16 +179,16 @@ impl Bench {
     /// Writes a payload; the caller has claimed the slot.
     pub fn write(&self, position: u64, value: u64) {
         // SAFETY: the claim makes it ours; loom reports any access that is not ordered with this one.
-        self.payloads[self.slot(position)].with_mut(|payload| unsafe { *payload = value });
+        self.payloads[self.index(position)].with_mut(|payload| unsafe { *payload = value });
     }
 
     /// Reads a payload; the caller has taken the slot.
     pub fn read(&self, position: u64) -> u64 {
         // SAFETY: as above.
-        self.payloads[self.slot(position)].with(|payload| unsafe { *payload })
+        self.payloads[self.index(position)].with(|payload| unsafe { *payload })
     }
 
-    fn slot(&self, position: u64) -> usize {
+    fn index(&self, position: u64) -> usize {
         (position & ((1 << self.shift) - 1)) as usize
     }
 }
@@ -188,7 +221,7 @@ impl Sender {
     /// The short way, for every second message that goes alone.
     fn send_one(&mut self) -> bool {
         let message = u64::from(self.number) * 100 + self.next;
-        let sent = self.end.put_one(&*self.bench, |position| self.bench.write(position, message));
+        let sent = self.end.put_one(&*self.bench, |position, _| self.bench.write(position, message));
         self.note_overwritten();
         self.next += u64::from(sent);
         sent
@@ -265,7 +298,7 @@ impl Receiver {
     fn pull_one(&mut self) -> bool {
         if self.got.len() % 4 == 3 {
             let Self { bench, end, got } = self;
-            return end.pass_one(&**bench, |position| {
+            return end.pass_one(&**bench, |position, _| {
                 got.push(bench.read(position));
                 true
             });

@@ -11,7 +11,7 @@ mod bench;
 mod kernel;
 mod mortal;
 
-pub use bench::{Bench, Ends, Receiver, Sender, Tally};
+pub use bench::{At, Bench, Ends, Receiver, Sender, Tally};
 pub use kernel::Kernel;
 pub use mortal::{Mortal, at_every_step};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::atomic::AtomicU64;
 use ringpost::ring::Memory;
 
-use crate::Bench;
+use crate::{At, Bench};
 
 /// The words of a ring, seen by one who dies at a given step: every access counts as one, and is the last instruction
 /// before an atomic operation.
@@ -41,6 +41,14 @@ impl<'a> Mortal<'a> {
 }
 
 impl Memory for Mortal<'_> {
+    type Slot<'m>
+        = At<'m, Self>
+    where
+        Self: 'm;
+
+    fn slot(&self, position: u64) -> At<'_, Self> {
+        At::new(self, position)
+    }
     fn word(&self, position: u64) -> &AtomicU64 {
         self.step();
         self.bench.word(position)

@@ -42,6 +42,10 @@ enum Way {
     Short,
     /// That of one message at first sight which is copied and released at once.
     Value,
+    /// That of one message in a single end's window.
+    AtOnce,
+    /// That of one in a single receiver's window which is copied and released at once, or of many in a single sender's.
+    Stream,
     /// That of any number.
     Long,
 }
@@ -54,9 +58,26 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
         } else {
             SendEnd::Multi(MultiSender::new(SENDER, false, free_by_head))
         };
+        end.open_window(memory, u64::MAX);
         match way {
             Way::Short => {
-                return end.put_one(memory, |position| bench.write(position, 100));
+                return end.put_one(memory, |position, _| bench.write(position, 100));
+            }
+            Way::AtOnce => {
+                return end.put_at_once(memory, |slot| {
+                    bench.write(slot.position, 100);
+                    true
+                });
+            }
+            Way::Stream => {
+                let mut left = 1;
+                end.put_many(memory, |slot| {
+                    bench.write(slot.position, 100);
+                    left -= 1;
+                    left == 0
+                });
+                end.publish_tail(memory);
+                return left <= 0;
             }
             Way::Value | Way::Long => {
                 let Ok(run) = end.claim(memory, 1) else { return false };
@@ -79,13 +100,29 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
         } else {
             ReceiveEnd::Multi(MultiReceiver::new(RECEIVER))
         };
-        let copy = |position| {
+        let copy = |position, _| {
             read.set(Some(bench.read(position)));
             true
         };
         if single && matches!(way, Way::Value) {
             end.pass_one(memory, copy);
             return;
+        }
+        if end.open_window(memory, u64::MAX) {
+            match way {
+                Way::AtOnce => {
+                    if let Some(position) = end.take_at_once(memory, |_| true) {
+                        read.set(Some(bench.read(position)));
+                        end.release_one(memory, position);
+                    }
+                    return;
+                }
+                Way::Stream => {
+                    end.pass_at_once(memory, |slot| copy(slot.position, slot));
+                    return;
+                }
+                _ => {}
+            }
         }
         // One of many goes the short way only after it has looked for what came back.
         if let Ok(run) = end.take(memory, 1) {
@@ -129,7 +166,8 @@ fn count(got: &[u64], message: u64) -> usize {
 
 /// A sender dies; another sender and a receiver go on, and the receiver recovers.
 fn sender_dies(single: bool, single_receiver: bool) {
-    [Way::Short, Way::Long].into_iter().for_each(|way| sender_dies_on(way, single, single_receiver));
+    let windows = [Way::AtOnce, Way::Stream].into_iter().filter(|_| single && single_receiver);
+    [Way::Short, Way::Long].into_iter().chain(windows).for_each(|way| sender_dies_on(way, single, single_receiver));
 }
 
 fn sender_dies_on(way: Way, single: bool, single_receiver: bool) {
@@ -197,7 +235,9 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    [Way::Short, Way::Value, Way::Long].into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
+    let windows = [Way::AtOnce, Way::Stream].into_iter().filter(|_| single);
+    let ways = [Way::Short, Way::Value, Way::Long].into_iter().chain(windows);
+    ways.for_each(|way| receiver_dies_on(way, single_sender, single));
 }
 
 fn receiver_dies_on(way: Way, single_sender: bool, single: bool) {

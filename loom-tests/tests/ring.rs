@@ -415,7 +415,7 @@ fn a_newer_message_is_not_released_the_short_way_while_an_older_one_is_held() {
         let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
         sender.send(2);
         let older = receiver.end.take_one(&*bench).expect("a message is there");
-        assert!(!receiver.end.pass_one(&*bench, |_| true), "a value is taken out of turn");
+        assert!(!receiver.end.pass_one(&*bench, |_, _| true), "a value is taken out of turn");
         let newer = receiver.end.take_one(&*bench).expect("another is there");
         let sending = thread::spawn(move || sender.send(1) + sender.send(1));
         assert!(!receiver.end.release_one(&*bench, newer), "head has gone over what is held");
@@ -432,7 +432,7 @@ fn a_value_is_read_before_its_slot_is_free() {
         sender.send(1);
         let sending = thread::spawn(move || sender.send(1));
         let mut value = None;
-        let passed = receiver.end.pass_one(&*bench, |position| value.replace(bench.read(position)).is_none());
+        let passed = receiver.end.pass_one(&*bench, |position, _| value.replace(bench.read(position)).is_none());
         assert_eq!((passed, value), (true, Some(100)));
         sending.join().expect("the sender panicked");
     });

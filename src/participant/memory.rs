@@ -84,6 +84,24 @@ impl SharedRing {
         (place.load(Ordering::Relaxed) as usize).min(self.max_len)
     }
 
+    /// The lengths of the messages of `run`, which the caller has taken, in all.
+    #[inline]
+    pub fn total_len(&self, run: Run) -> u64 {
+        if self.fixed_len() {
+            return run.count.wrapping_mul(self.max_len as u64);
+        }
+        run.positions().map(|position| self.len(self.slot(position)) as u64).sum()
+    }
+
+    /// Whether the lengths of the messages of `run` are sound, as [`check_len`](Self::check_len).
+    #[inline]
+    pub fn check_lens(&self, run: Run) -> Result<(), Fault> {
+        if self.fixed_len() {
+            return Ok(());
+        }
+        run.positions().try_for_each(|position| self.check_len(self.slot(position)))
+    }
+
     /// Whether the length of a taken message is one that a sender may have written.
     #[inline]
     pub fn check_len(&self, slot: Slot<'_>) -> Result<(), Fault> {

@@ -48,7 +48,9 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
 
     /// The messages, in order, in place. Each that this gives counts as looked at.
     pub fn iter(&self) -> Iter<'_, 'a, T> {
-        Iter { batch: self, positions: self.runs.clone(), given: 0 }
+        let mut rest = self.runs.clone();
+        let front = rest.take_front(u64::MAX).unwrap_or(Run { first: 0, count: 0 });
+        Iter { batch: self, front, rest, given: 0 }
     }
 
     /// How often the message at `index` has been delivered, this time included: 1 the first time. It counts up to 31.
@@ -121,7 +123,9 @@ impl<'b, 'a, T: ?Sized + Payload> IntoIterator for &'b Batch<'a, T> {
 /// References to the messages of a [`Batch`].
 pub struct Iter<'b, 'a, T: ?Sized + Payload> {
     batch: &'b Batch<'a, T>,
-    positions: Runs,
+    /// What comes next, and what comes after that.
+    front: Run,
+    rest: Runs,
     given: u64,
 }
 
@@ -130,14 +134,18 @@ impl<'b, T: ?Sized + Payload> Iterator for Iter<'b, '_, T> {
 
     #[inline]
     fn next(&mut self) -> Option<&'b T> {
-        let position = self.positions.pop_front()?;
+        if self.front.count == 0 {
+            self.front = self.rest.take_front(u64::MAX)?;
+        }
+        let position = self.front.first;
+        self.front = Run { first: position.wrapping_add(1), count: self.front.count - 1 };
         self.given += 1;
         self.batch.seen.set(self.batch.seen.get().max(self.given));
         Some(self.batch.receiver.message(position))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.positions.total() as usize;
+        let left = (self.front.count + self.rest.total()) as usize;
         (left, Some(left))
     }
 }

@@ -14,7 +14,7 @@ use super::link::count;
 use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
-use crate::ring::{Memory, Blocked, Holds, Lookout, MultiReceiver, Next, ReceiveEnd, Run, Settled};
+use crate::ring::{Blocked, Holds, Lookout, Memory, MultiReceiver, Next, ReceiveEnd, Run, Settled};
 use crate::wait::{Futex, notify};
 
 /// A message that its receiver's program keeps for as long as it likes, on any thread: it dereferences to its bytes or its

@@ -13,6 +13,7 @@ mod loan;
 mod look;
 mod options;
 mod receiver;
+mod send_batch;
 mod sender;
 mod settings;
 mod short;

@@ -12,7 +12,7 @@ use super::batch::{Batch, Message, Runs};
 use super::dead_letter::DeadLetters;
 use super::hold::Shared;
 use super::link::{Link, count};
-use crate::error::{Fault, JoinError, RecvError, Role};
+use crate::error::{JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
@@ -184,7 +184,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             self.link.wake_senders(1);
         }
         let run = taken?;
-        if let Err(fault) = check_lens(&self.link, run) {
+        if let Err(fault) = self.link.ring.check_lens(run) {
             self.refuse(run);
             return Err(Blocked::Fault(fault));
         }
@@ -339,7 +339,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if run.count == 0 || !self.link.is_here() {
             return;
         }
-        let bytes = run.positions().map(|position| self.link.ring.len(self.link.ring.slot(position)) as u64).sum();
+        let bytes = self.link.ring.total_len(run);
         self.free(run);
         self.note_pulled(run.count, bytes);
     }
@@ -425,11 +425,6 @@ pub(super) fn bytes<'r>(ring: &'r SharedRing, slot: Slot<'r>) -> &'r [u8] {
     // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as the ring lives; and
     // correct processes leave it alone until it is released, which the caller does after this borrow.
     unsafe { &*slot }
-}
-
-#[inline]
-fn check_lens(link: &Link, run: Run) -> Result<(), Fault> {
-    run.positions().try_for_each(|position| link.ring.check_len(link.ring.slot(position)))
 }
 
 impl<T: ?Sized> core::fmt::Debug for Receiver<T> {

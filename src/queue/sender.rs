@@ -26,8 +26,7 @@ pub struct Sender<T: ?Sized = [u8]> {
     pub(super) end: CachePadded<SendEnd>,
     when_full: WhenFull,
     capacity: u64,
-    /// Slots claimed for a [`Loan`], or for a batch whose messages come from the caller. Still here at the next call if the
-    /// loan was leaked, or if the caller's iterator panicked.
+    /// The slot claimed for a [`Loan`]. Still here at the next call if the loan was leaked.
     pub(super) open: Option<Run>,
     message: PhantomData<fn(&T)>,
 }
@@ -96,7 +95,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
     ///
     /// The policy when full holds for each; a deadline holds for the whole batch. Receivers may see the first messages
-    /// before the last are sent.
+    /// before the last are sent. Should the iterator panic, what came before is sent.
     ///
     /// # Errors
     /// [`SendBatchError`] says how many were sent before the one that failed.
@@ -143,55 +142,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
     }
 
-    fn batch_within<'m, I>(&mut self, messages: I, limit: Limit) -> Result<usize, SendBatchError>
-    where
-        I: Iterator<Item = &'m T>,
-        T: 'm,
-    {
-        let mut sent = 0;
-        let mut messages = messages.peekable();
-        while let Some(next) = messages.peek() {
-            // Before a wait for room that it would never use.
-            self.check_len(next.as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
-            let want = messages.size_hint().0.max(1) as u64;
-            let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
-            let (written, failed) = self.fill(run, &mut messages);
-            sent += written as usize;
-            if let Some(error) = failed {
-                return Err(SendBatchError { sent, error });
-            }
-        }
-        Ok(sent)
-    }
-
-    /// Writes messages into a claimed run, publishes those, and gives up the rest of it.
-    fn fill<'m>(&mut self, run: Run, messages: &mut impl Iterator<Item = &'m T>) -> (u64, Option<SendError>)
-    where
-        T: 'm,
-    {
-        self.open = Some(run);
-        let fetch_end = self.end.fetch_end(run);
-        let (mut written, mut bytes, mut failed) = (0, 0, None);
-        for position in run.positions() {
-            self.link.ring.fetch_ahead(position, fetch_end);
-            let Some(message) = messages.next() else { break };
-            let message = message.as_bytes();
-            if let Err(error) = self.check_len(message.len()) {
-                failed = Some(error);
-                break;
-            }
-            write(&self.link.ring, self.link.ring.slot(position), message);
-            written += 1;
-            bytes += message.len() as u64;
-        }
-        self.open = None;
-        if written > 0 {
-            self.publish(Run { first: run.first, count: written }, bytes);
-        }
-        self.abort(Run { first: run.first.wrapping_add(written), count: run.count - written });
-        (written, failed)
-    }
-
     #[inline]
     pub(super) fn check_len(&self, len: usize) -> Result<(), SendError> {
         let ring = &self.link.ring;
@@ -200,7 +150,11 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
         let max_len = ring.max_len();
         let fixed_len = ring.fixed_len();
-        Err(if fixed_len { SendError::WrongLen { len, expected: max_len } } else { SendError::TooLong { len, max_len } })
+        Err(if fixed_len {
+            SendError::WrongLen { len, expected: max_len }
+        } else {
+            SendError::TooLong { len, max_len }
+        })
     }
 
     /// Gets between one and `want` free slots in a row.
@@ -322,7 +276,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// Gives up claimed slots.
-    fn abort(&mut self, run: Run) {
+    pub(super) fn abort(&mut self, run: Run) {
         if self.end.abort(&self.link.ring, run) {
             self.link.wake_all();
         }

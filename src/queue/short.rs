@@ -35,6 +35,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if self.polls_first() {
             for _ in 0..FIRST_POLLS {
                 watch(self.end.get_mut().next(&self.link.ring));
+                if let Some(position) = self.take_at_once() {
+                    return Ok(Some(position));
+                }
                 if let Some(position) = self.end.get_mut().take_one(&self.link.ring) {
                     return self.accept_one(position).map(Some);
                 }
@@ -150,6 +153,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if self.polls_first() {
             for _ in 0..FIRST_POLLS {
                 watch(self.end.get_mut().next(&self.link.ring));
+                if let Some(value) = self.pass_at_once(&mut copy) {
+                    return Ok(Some(value));
+                }
                 if let Some(value) = self.pass_at_sight(&mut copy)? {
                     return Ok(Some(value));
                 }

@@ -211,7 +211,7 @@ mod tests {
     /// Commits as a sender does that is killed before it wakes anybody.
     fn commit_and_die(tx: &mut Sender) {
         let run = tx.claim(1, Limit::Now).expect("room");
-        tx.link.ring.set_len(tx.link.ring.slot(run.first), 0);
+        tx.link.ring.set_len(crate::ring::Memory::slot(&tx.link.ring, run.first), 0);
         tx.end.commit(&tx.link.ring, run);
     }
 

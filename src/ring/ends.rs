@@ -42,20 +42,29 @@ impl SendEnd {
         }
     }
 
-    /// Opens that window over the free slots before `end`.
+    /// Sends messages in that window, for as long as `write` writes one. Tail tells of them after
+    /// [`publish_tail`](Self::publish_tail).
     #[inline]
-    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
-        if let Self::Single(single) = self {
-            single.open_window(memory, end);
+    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnMut(M::Slot<'m>) -> bool) {
+        if let Self::Single(end) = self {
+            end.put_many(memory, write);
         }
     }
 
-    /// Up to where slots may be fetched to be written, by one who has claimed `run`: the only sender goes on behind it.
+    /// Has tail tell of everything that was sent.
     #[inline]
-    pub fn fetch_end(&self, run: Run) -> u64 {
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.publish_tail(memory);
+        }
+    }
+
+    /// Opens that window over the free slots before `end`. Returns whether there is one.
+    #[inline]
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         match self {
-            Self::Single(_) => u64::MAX,
-            Self::Multi(_) => run.end(),
+            Self::Single(single) => single.open_window(memory, end),
+            Self::Multi(_) => false,
         }
     }
 
@@ -160,11 +169,12 @@ impl ReceiveEnd {
         }
     }
 
-    /// Opens that window over the slots before `end`.
+    /// Opens that window over the slots before `end`. Returns whether there is one.
     #[inline]
-    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
-        if let Self::Single(single) = self {
-            single.open_window(memory, end);
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
+        match self {
+            Self::Single(single) => single.open_window(memory, end),
+            Self::Multi(_) => false,
         }
     }
 

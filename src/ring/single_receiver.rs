@@ -121,12 +121,13 @@ impl SingleReceiver {
         true
     }
 
-    /// Opens the window, as far as `end`.
+    /// Opens the window, as far as `end`, unless something is to come again. Returns whether there is one.
     #[inline]
-    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         if !self.rewind {
             self.window = Window::open(memory, self.next, end);
         }
+        self.window.ready_at(self.next).is_some()
     }
 
     /// The word to watch for the next message, and what it will be.

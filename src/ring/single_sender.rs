@@ -55,6 +55,27 @@ impl SingleSender {
         true
     }
 
+    /// Sends messages in the window, each as soon as `write` has written it, for as long as it does. Tail does not tell of them
+    /// before [`publish_tail`](Self::publish_tail): should `write` panic, they are there all the same.
+    #[inline]
+    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, mut write: impl FnMut(M::Slot<'m>) -> bool) {
+        while let Some(ready) = self.window.ready_at(self.tail) {
+            let slot = memory.slot(self.tail);
+            if !write(slot) {
+                return;
+            }
+            // Release: commit, pairs with take.
+            slot.word().store(ready.bits(), Ordering::Release);
+            self.tail = self.tail.wrapping_add(1);
+        }
+    }
+
+    /// Has tail tell of everything that was sent.
+    #[inline]
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+        self.move_tail(memory, self.tail);
+    }
+
     /// Sends one message, which `write` writes, if there is a free slot.
     #[inline]
     pub fn put_one<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(u64, M::Slot<'m>)) -> bool {
@@ -65,12 +86,14 @@ impl SingleSender {
         true
     }
 
-    /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked there is none.
+    /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked there is none. Returns
+    /// whether there is one.
     #[inline]
-    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) {
+    pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         if self.free_by_head {
             self.window = Window::open(memory, self.tail, self.limit.min(end));
         }
+        self.window.ready_at(self.tail).is_some()
     }
 
     #[inline]

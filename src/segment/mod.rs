@@ -31,7 +31,14 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 pub use access::Accept;
-pub(crate) use {create::Spec, list::list, name::Name, remove::remove, slots::{Slot, Slots}, unused::Removal};
+pub(crate) use {
+    create::Spec,
+    list::list,
+    name::Name,
+    remove::remove,
+    slots::{Slot, Slots},
+    unused::Removal,
+};
 
 use crate::error::OsError;
 use crate::layout::control::{CONTROL_OFFSET, Control, Row, TABLE_OFFSET};

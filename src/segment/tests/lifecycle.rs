@@ -21,10 +21,10 @@ fn what_one_writes_another_reads() {
     assert_eq!(opened.name(), Some(&name.0));
     made.control().tail.store(7, Ordering::Relaxed);
     made.row(5).unwrap().sent.store(8, Ordering::Relaxed);
-    made.slots().word(63).store(9, Ordering::Relaxed);
+    made.slots().slot(63).word().store(9, Ordering::Relaxed);
     assert_eq!(opened.control().tail.load(Ordering::Relaxed), 7);
     assert_eq!(opened.row(5).unwrap().sent.load(Ordering::Relaxed), 8);
-    assert_eq!(opened.slots().word(63).load(Ordering::Relaxed), 9);
+    assert_eq!(opened.slots().slot(63).word().load(Ordering::Relaxed), 9);
     assert!(opened.row(6).is_none() && opened.row(usize::MAX).is_none());
 }
 

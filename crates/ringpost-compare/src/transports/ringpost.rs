@@ -13,6 +13,9 @@ use crate::idle::Idle;
 /// How long an empty queue is waited for before somebody looks at the clock.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Values of up to so many words are received by value.
+const BY_VALUE: usize = 16;
+
 /// Bytes. `MANY`: any number of ends, of which [`Place::joined`] are joined on each side. `LEND`: written where the
 /// receiver reads them, instead of copied there.
 pub struct Raw<const MANY: bool, const LEND: bool>;
@@ -63,7 +66,7 @@ impl<const WORDS: usize, const MANY: bool, const LEND: bool> Transport for Typed
     const ABLE: Able = able(MANY, LEND);
     type Guard = Guard;
     type Tx = TypedTx<WORDS, LEND>;
-    type Rx = End<[u64; WORDS]>;
+    type Rx = TypedRx<WORDS>;
 
     fn create(place: &Place) -> Result<Guard> {
         open::<_, MANY>(place, values::<WORDS>(place)).map(|_| Guard(place.name.clone()))
@@ -75,7 +78,7 @@ impl<const WORDS: usize, const MANY: bool, const LEND: bool> Transport for Typed
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        receivers::<_, MANY>(place, values::<WORDS>(place))
+        receivers::<_, MANY>(place, values::<WORDS>(place)).map(TypedRx)
     }
 }
 
@@ -224,6 +227,35 @@ impl<T: ?Sized + Payload> Rx for End<T> {
     #[inline]
     fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
         Ok(self.rx.recv_timeout(LOOK)?.map(|message| read(message.as_bytes())).is_some())
+    }
+}
+
+/// Receives values of a type: small ones by value, large ones in place.
+pub struct TypedRx<const WORDS: usize>(End<[u64; WORDS]>);
+
+impl<const WORDS: usize> Rx for TypedRx<WORDS> {
+    #[inline]
+    fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
+        if WORDS > BY_VALUE {
+            return self.0.recv(read, idle);
+        }
+        loop {
+            if let Some(value) = self.0.rx.recv_value_timeout(LOOK)? {
+                read(value.as_bytes());
+                return Ok(());
+            }
+            idle.look()?;
+        }
+    }
+
+    #[inline]
+    fn recv_batch(&mut self, most: usize, read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
+        self.0.recv_batch(most, read, idle)
+    }
+
+    #[inline]
+    fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
+        self.0.recv_asleep(read)
     }
 }
 

@@ -1,0 +1,175 @@
+//! The windows of single ends: messages that are sent and taken without a look around.
+#![cfg(loom)]
+
+use std::sync::Arc;
+
+use loom::sync::atomic::Ordering::Relaxed;
+use loom::thread;
+use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd};
+use ringpost_loom::{Bench, Ends, explore};
+
+const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
+
+/// Sends one message in the window; if there is none, the short way, and opens one.
+fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
+    let sent = end.put_at_once(bench, |slot| {
+        bench.write(slot.position, message);
+        true
+    });
+    if sent {
+        return true;
+    }
+    let sent = end.put_one(bench, |position, _| bench.write(position, message));
+    end.open_window(bench, u64::MAX);
+    sent
+}
+
+/// Sends all of `messages` in one window, if they go into it.
+fn put_many(bench: &Bench, end: &mut SendEnd, messages: &mut impl Iterator<Item = u64>) {
+    end.put_many(bench, |slot| messages.next().map(|message| bench.write(slot.position, message)).is_some());
+    end.publish_tail(bench);
+}
+
+/// Takes one message in the window, copied and released at once or, if `held`, in two steps.
+fn pass(bench: &Bench, end: &mut ReceiveEnd, held: bool) -> Option<u64> {
+    let mut value = None;
+    if held {
+        let position = end.take_at_once(bench, |_| true)?;
+        value = Some(bench.read(position));
+        assert!(end.release_one(bench, position), "nothing else is held");
+    } else {
+        end.pass_at_once(bench, |slot| value.replace(bench.read(slot.position)).is_none());
+    }
+    value
+}
+
+/// What is there, by a successor that knows nothing of windows.
+fn rest(bench: &Arc<Bench>) -> Vec<u64> {
+    let mut receiver = bench.receiver(11);
+    receiver.drain();
+    receiver.got
+}
+
+#[test]
+fn messages_go_through_windows_over_several_laps() {
+    for held in [false, true] {
+        explore(None, move || {
+            let bench = Bench::new(SINGLE, 1);
+            let b = Arc::clone(&bench);
+            let sending = thread::spawn(move || {
+                let mut end = b.sender(1).end;
+                (0..4).take_while(|message| put(&b, &mut end, *message)).count() as u64
+            });
+            let mut end = bench.receiver(11).end;
+            let mut got = Vec::new();
+            for _ in 0..3 {
+                end.open_window(&*bench, u64::MAX);
+                got.extend(pass(&bench, &mut end, held));
+            }
+            let sent = sending.join().expect("the sender panicked");
+            drop(end);
+            got.extend(rest(&bench));
+            assert_eq!(got, (0..sent).collect::<Vec<_>>());
+            assert!(sent >= 2, "there was room for two");
+        });
+    }
+}
+
+#[test]
+fn a_window_does_not_reach_beyond_what_is_free() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        // The ring is full from the middle of one lap to the middle of the next.
+        let (mut sender, mut receiver) = (b.sender(1), b.receiver(11));
+        assert_eq!((sender.send(2), receiver.pull(2), sender.send(4)), (2, 2, 4));
+        let mut end = receiver.end;
+        let receiving = thread::spawn(move || {
+            end.open_window(&*b, u64::MAX);
+            pass(&b, &mut end, false)
+        });
+        let mut end = sender.end;
+        end.open_window(&*bench, u64::MAX);
+        let sent = put(&bench, &mut end, 200);
+        end.open_window(&*bench, u64::MAX);
+        let again = put(&bench, &mut end, 201);
+        assert_eq!(receiving.join().expect("the receiver panicked"), Some(102));
+        assert!(!(sent && again), "one slot came free, and two were written");
+        let new = sent.then_some(200).or(again.then_some(201));
+        let expected = [103, 104, 105].into_iter().chain(new).collect::<Vec<_>>();
+        assert_eq!(rest(&bench), expected);
+    });
+}
+
+#[test]
+fn a_batch_in_a_window_is_seen_whole_and_in_order() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        let sending = thread::spawn(move || {
+            let mut end = b.sender(1).end;
+            let before = b.tail().load(Relaxed);
+            end.open_window(&*b, u64::MAX);
+            put_many(&b, &mut end, &mut (0..3));
+            assert_eq!(b.tail().load(Relaxed) - before, 3, "tail does not tell of all");
+            // The next message goes behind them.
+            assert!(put(&b, &mut end, 3));
+        });
+        let mut end = bench.receiver(11).end;
+        end.open_window(&*bench, u64::MAX);
+        let mut got = Vec::new();
+        for held in [false, true] {
+            got.extend(pass(&bench, &mut end, held));
+        }
+        sending.join().expect("the sender panicked");
+        drop(end);
+        got.extend(rest(&bench));
+        assert_eq!(got, [0, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn nothing_is_passed_by_what_came_back_or_is_held() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        let mut sender = bench.sender(1);
+        assert_eq!(sender.send(3), 3);
+        let mut receiver = bench.receiver(11);
+        receiver.end.open_window(&*bench, u64::MAX);
+        let first = receiver.end.take_at_once(&*bench, |_| true).expect("a message is there");
+        let sending = thread::spawn(move || {
+            let mut end = sender.end;
+            put(&b, &mut end, 103)
+        });
+        // Head would go over what is held.
+        assert!(!receiver.end.pass_at_once(&*bench, |_| true), "a value is taken out of turn");
+        receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
+        assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
+        assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
+        receiver.end.rewind(&*bench);
+        let run = receiver.take(1).expect("it has come back");
+        assert_eq!((run.first, bench.read(first)), (first, 100));
+        receiver.finish(run);
+        assert!(sending.join().expect("the sender panicked"));
+        receiver.drain();
+        assert_eq!(receiver.got, [100, 101, 102, 103]);
+    });
+}
+
+#[test]
+fn what_was_shown_is_marked_before_it_is_read() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 1);
+        let mut sender = bench.sender(1);
+        assert_eq!(sender.send(2), 2);
+        let mut end = bench.receiver(11).end;
+        end.open_window(&*bench, u64::MAX);
+        let shown = end.take_at_once(&*bench, |_| true).expect("a message is there");
+        // Its receiver dies with it.
+        drop(end);
+        let mut receiver = bench.receiver(11);
+        let again = receiver.take(1).expect("it comes again");
+        assert_eq!((again.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+    });
+}

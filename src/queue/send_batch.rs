@@ -1,0 +1,132 @@
+//! Many messages sent by one call.
+
+use core::iter::Peekable;
+
+use super::Sender;
+use super::link::{Link, count};
+use super::sender::{Limit, write};
+use crate::error::{SendBatchError, SendError};
+use crate::payload::Payload;
+use crate::ring::{Memory, Run, SendEnd};
+
+/// How far a batch has come: messages sent, and why it does not go on.
+type Filled = (u64, Option<SendError>);
+
+impl<T: ?Sized + Payload> Sender<T> {
+    pub(super) fn batch_within<'m, I>(&mut self, messages: I, limit: Limit) -> Result<usize, SendBatchError>
+    where
+        I: Iterator<Item = &'m T>,
+        T: 'm,
+    {
+        let mut sent = 0;
+        let mut messages = messages.peekable();
+        while let Some(next) = messages.peek() {
+            // Before a wait for room that it would never use.
+            self.check_len(next.as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
+            let want = messages.size_hint().0.max(1) as u64;
+            let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
+            let at_once = self.end.open_window(&self.link.ring, self.link.mapped.end());
+            let (written, failed) =
+                if at_once { self.fill_window(&mut messages) } else { self.fill(run, &mut messages) };
+            sent += written as usize;
+            if let Some(error) = failed {
+                return Err(SendBatchError { sent, error });
+            }
+        }
+        Ok(sent)
+    }
+
+    /// The only sender: each message is visible as soon as it is written.
+    fn fill_window<'m>(&mut self, messages: &mut Peekable<impl Iterator<Item = &'m T>>) -> Filled
+    where
+        T: 'm,
+    {
+        let mut failed = None;
+        let mut sent = Sent { link: &self.link, end: &mut self.end, messages: 0, bytes: 0 };
+        let Sent { link, end, messages: count, bytes } = &mut sent;
+        let ring = &link.ring;
+        end.put_many(ring, |slot| {
+            let Some(message) = messages.next() else { return false };
+            let message = message.as_bytes();
+            if !ring.fits(message.len()) {
+                failed = Some(message.len());
+                return false;
+            }
+            write(ring, slot, message);
+            *count += 1;
+            *bytes += message.len() as u64;
+            true
+        });
+        let written = sent.messages;
+        drop(sent);
+        (written, failed.and_then(|len| self.check_len(len).err()))
+    }
+
+    /// Anyone: writes messages into a claimed run, publishes those, and gives up the rest of it.
+    fn fill<'m>(&mut self, run: Run, messages: &mut impl Iterator<Item = &'m T>) -> Filled
+    where
+        T: 'm,
+    {
+        let mut filling = Filling { sender: self, run, written: 0, bytes: 0 };
+        let mut failed = None;
+        for position in run.positions() {
+            let ring = &filling.sender.link.ring;
+            ring.fetch_ahead(position, run.end());
+            let Some(message) = messages.next() else { break };
+            let message = message.as_bytes();
+            if let Err(error) = filling.sender.check_len(message.len()) {
+                failed = Some(error);
+                break;
+            }
+            write(ring, ring.slot(position), message);
+            filling.written += 1;
+            filling.bytes += message.len() as u64;
+        }
+        (filling.written, failed)
+    }
+}
+
+/// A claimed run that is being written. What has been written is published once this is dropped, also if the caller's iterator
+/// panics, and the rest is given up.
+struct Filling<'s, T: ?Sized + Payload> {
+    sender: &'s mut Sender<T>,
+    run: Run,
+    written: u64,
+    bytes: u64,
+}
+
+impl<T: ?Sized + Payload> Drop for Filling<'_, T> {
+    fn drop(&mut self) {
+        let Self { sender, run: Run { first, count }, written, bytes } = self;
+        if !sender.link.is_here() {
+            // The caller's iterator has forked, and this is the child: the slots are the parent's.
+            return;
+        }
+        if *written > 0 {
+            sender.publish(Run { first: *first, count: *written }, *bytes);
+        }
+        sender.abort(Run { first: first.wrapping_add(*written), count: *count - *written });
+    }
+}
+
+/// Messages that are visible, to be counted and announced once it is dropped, also if the caller's iterator panics.
+struct Sent<'s> {
+    link: &'s Link,
+    end: &'s mut SendEnd,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if !self.link.is_here() {
+            // As above: the caller's iterator has forked.
+            return;
+        }
+        self.end.publish_tail(&self.link.ring);
+        let row = self.link.row();
+        count(&row.sent, self.messages);
+        count(&row.sent_bytes, self.bytes);
+        self.link.wake_receivers(self.messages);
+    }
+}
