@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::{held, rows, waiting};
+use super::{held, rows, waiting, windows};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -38,7 +38,7 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(held::MUTANTS).chain(rows::MUTANTS).chain(waiting::MUTANTS)
+    MUTANTS.iter().chain(held::MUTANTS).chain(rows::MUTANTS).chain(waiting::MUTANTS).chain(windows::MUTANTS)
 }
 
 /// Every ordering that is not Relaxed, and the steps of the ring.
@@ -78,8 +78,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "single sender: commit Relaxed",
         SS,
-        "store(ready.bits(), Ordering::Release)",
-        "store(ready.bits(), Ordering::Relaxed)",
+        "store(ready.bits(), Ordering::Release);\n        self.move_tail",
+        "store(ready.bits(), Ordering::Relaxed);\n        self.move_tail",
     ),
     kill("senders: batch Relaxed", MOD, "word.store(ready, Ordering::Release)", "word.store(ready, Ordering::Relaxed)"),
     kill(
@@ -128,8 +128,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "single receiver: take Relaxed",
         SR,
-        "memory.word(position).load(Ordering::Acquire)",
-        "memory.word(position).load(Ordering::Relaxed)",
+        "slot.word().load(Ordering::Acquire)",
+        "slot.word().load(Ordering::Relaxed)",
     ),
     kill(
         "single receiver: head Relaxed",
@@ -155,18 +155,6 @@ const MUTANTS: &[Mutant] = &[
         "let free = Word::free(memory.lap(position));\n        // Release: release",
     ),
     // The short way.
-    kill(
-        "the short way: a single sender takes a full ring for a free slot",
-        SS,
-        "let free = self.tail < self.limit",
-        "let free = self.tail <= self.limit",
-    ),
-    kill(
-        "the short way: a single sender does not look at the word",
-        SS,
-        "free_word(memory, self.tail) == Word::free(memory.lap(self.tail))",
-        "true",
-    ),
     kill(
         "the short way: a multi sender's claim is not looked at",
         MS,
@@ -200,8 +188,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: a value is read after its slot is free",
         SR,
-        "|| !read(position) {\n            return false;\n        }\n        self.next = position.wrapping_add(1);\n        self.move_head(memory, self.next);",
-        "{\n            return false;\n        }\n        self.next = position.wrapping_add(1);\n        self.move_head(memory, self.next);\n        read(position);",
+        "|| !read(position, memory.slot(position)) {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));",
+        "{\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));\n        read(position, memory.slot(position));",
     ),
     kill(
         "the short way: a value is taken before what is held",

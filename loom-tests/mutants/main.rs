@@ -12,6 +12,7 @@ mod held;
 mod list;
 mod rows;
 mod waiting;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
