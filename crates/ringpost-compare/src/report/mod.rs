@@ -1,5 +1,7 @@
 //! How a run is told: a table for people, one JSON document, or one HTML file.
 
+pub mod costs;
+pub mod growth;
 pub mod html;
 pub mod json;
 pub mod ratios;
@@ -248,6 +250,7 @@ pub(crate) mod tests {
             cells,
             calls: vec![],
             costs: vec![],
+            memory: None,
             crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,
         }
