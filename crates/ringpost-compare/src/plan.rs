@@ -179,7 +179,8 @@ const SWEEPS: [Sweep; 3] = [
         transports: &["ringpost-multi-typed"],
         lanes: &[Lane::Trip, Lane::One],
         full: &[1, 8, 64, 500],
-        quick: &[1, 500],
+        // A thousand take seconds to join.
+        quick: &[1, 100],
         set: |cell, value| cell.joined = value,
     },
     Sweep {

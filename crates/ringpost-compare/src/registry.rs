@@ -151,8 +151,8 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         about: "a cache line for each direction, which holds a turn and the message",
         work: |len| match len {
-            8 => Some(processes::<line::Own<1>>()),
-            48 => Some(processes::<line::Own<6>>()),
+            8 => Some(processes::<line::Line<1, false>>()),
+            48 => Some(processes::<line::Line<6, false>>()),
             _ => None,
         },
     },
@@ -161,7 +161,7 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "two adjacent cache lines for each direction, since turn and message do not fit into one",
-        work: |len| (len == 64).then(processes::<line::Own<8>>),
+        work: |len| (len == 64).then(processes::<line::Line<8, false>>),
     },
     Entry {
         name: "same-line",
@@ -169,8 +169,8 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         about: "one cache line for both directions, written in turn: no two messages could be on their way",
         work: |len| match len {
-            8 => Some(processes::<line::Same<1>>()),
-            48 => Some(processes::<line::Same<6>>()),
+            8 => Some(processes::<line::Line<1, true>>()),
+            48 => Some(processes::<line::Line<6, true>>()),
             _ => None,
         },
     },
