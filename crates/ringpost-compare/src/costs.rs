@@ -25,6 +25,8 @@ const JOINED: [usize; 4] = [2, 16, 128, 1000];
 const CAPACITY: usize = 1024;
 /// Times that a queue is joined.
 const JOINS: usize = 50;
+/// Deaths of each kind at a queue.
+const DEATHS: u32 = 10;
 /// 64-bit words from one slot to the next, with messages of 8 bytes.
 const SLOT_WORDS: usize = 2;
 
@@ -63,19 +65,19 @@ impl Victim {
     }
 }
 
-/// Measures all capacities and numbers of endpoints, with so many deaths each; if it is to be quick, without the largest
-/// number, which takes seconds to join.
+/// Measures all capacities and numbers of endpoints; if it is to be quick, without the largest number, which takes seconds to
+/// join.
 ///
 /// # Errors
 /// A queue could not be made or joined, or a death was not found.
-pub fn costs(program: &Path, deaths: u32, quick: bool) -> Result<Vec<Costs>> {
+pub fn costs(program: &Path, quick: bool) -> Result<Vec<Costs>> {
     allow_descriptors()?;
     let joined = if quick { &JOINED[..3] } else { &JOINED[..] };
-    let by_capacity = CAPACITIES.iter().map(|capacity| cost(program, *capacity, 0, deaths));
-    by_capacity.chain(joined.iter().map(|joined| cost(program, CAPACITY, *joined, deaths))).collect()
+    let by_capacity = CAPACITIES.iter().map(|capacity| cost(program, *capacity, 0, DEATHS));
+    by_capacity.chain(joined.iter().map(|joined| cost(program, CAPACITY, *joined, DEATHS))).collect()
 }
 
-/// Measures one capacity, with so many endpoints joined.
+/// Measures one capacity, with so many endpoints joined and so many deaths of each kind.
 ///
 /// # Errors
 /// As [`costs`].

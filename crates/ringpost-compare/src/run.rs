@@ -70,7 +70,7 @@ pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Res
             progress.inc(1);
         }
     }
-    let costs = if swept { costs::costs(program, effort.repetitions, effort.quick)? } else { Vec::new() };
+    let costs = if swept { costs::costs(program, effort.quick)? } else { Vec::new() };
     let memory = if only.wants_work("memory") { Some(memory::memory(program)?) } else { None };
     let calls = if only.wants_work("calls") { calls::calls(program, only) } else { Vec::new() };
     progress.finish_and_clear();

@@ -32,14 +32,19 @@ pub struct Line {
     pub points: Vec<(usize, f64)>,
 }
 
+/// What may be varied.
+pub(super) const CAPACITY: &str = "capacity";
+pub(super) const ENDPOINTS: &str = "endpoints joined";
+pub(super) const QUEUES: &str = "queues used in turn";
+
 /// What is varied in a cell: its name and value.
 fn varied(cell: &Cell) -> (&'static str, usize) {
     if cell.transport.ends_with("-in-turn") {
-        ("queues used in turn", cell.queues)
+        (QUEUES, cell.queues)
     } else if cell.joined != JOINED {
-        ("endpoints joined", 2 * cell.joined)
+        (ENDPOINTS, 2 * cell.joined)
     } else {
-        ("capacity", cell.depth)
+        (CAPACITY, cell.depth)
     }
 }
 
