@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use ringpost::{Options, Queue};
+use ringpost::{JoinError, Options, Queue};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Spread;
@@ -86,8 +86,8 @@ pub fn cost(program: &Path, capacity: usize, joined: usize, deaths: u32) -> Resu
     let options = Options::of::<u64>(capacity).prefault(true).endpoints((joined + 2).max(64));
     let queue = Queue::create(&guard.0, options)?;
     let mut others = (0..joined).map(|_| queue.sender()).collect::<Result<Vec<_>, _>>()?;
-    let join_sender_ns = times(JOINS, || Ok(drop(queue.sender()?)))?;
-    let join_receiver_ns = times(JOINS, || Ok(drop(queue.receiver()?)))?;
+    let join_sender_ns = times(JOINS, || queue.sender().map(drop))?;
+    let join_receiver_ns = times(JOINS, || queue.receiver().map(drop))?;
     let words = vec![1_u64; capacity * SLOT_WORDS];
     let mut found = [Vec::new(), Vec::new(), Vec::new()];
     // For the receivers: each gets the one that the last has left.
@@ -110,7 +110,7 @@ pub fn cost(program: &Path, capacity: usize, joined: usize, deaths: u32) -> Resu
     Ok(Costs { capacity, joined, join_sender_ns, join_receiver_ns, recover_sender_ns, recover_receiver_ns, look_ns })
 }
 
-fn times(count: usize, mut act: impl FnMut() -> Result<()>) -> Result<Spread> {
+fn times(count: usize, mut act: impl FnMut() -> Result<(), JoinError>) -> Result<Spread> {
     let mut found = Vec::new();
     for _ in 0..count {
         let start = Instant::now();

@@ -90,20 +90,23 @@ fn growth(line: &Line, value: usize, sweep: &Sweep) -> Option<f64> {
     Some(if is_timed(sweep.lane) { after / before } else { before / after })
 }
 
+/// One of the costs.
+type Cost = fn(&Costs) -> Spread;
+
 /// The worst step of each of what is done seldom.
 fn linear(costs: &[Costs]) -> Vec<Ratio> {
     let alone: Vec<&Costs> = costs.iter().filter(|costs| costs.joined == 0).collect();
-    let kinds: [(&str, fn(&Costs) -> Spread); 4] = [
+    let kinds: [(&str, Cost); 4] = [
         ("a sender's joining", |costs| costs.join_sender_ns),
         ("a receiver's joining", |costs| costs.join_receiver_ns),
         ("a dead sender's repair", |costs| costs.recover_sender_ns),
         ("a dead receiver's repair", |costs| costs.recover_receiver_ns),
     ];
-    let step = |what: &str, of: fn(&Costs) -> Spread| {
+    let step = |what: &str, of: Cost| {
         let steps = alone.windows(2).filter_map(|pair| {
             let [less, more] = pair else { return None };
             // Who is disturbed is slower, never faster.
-            let times = |of: fn(&Costs) -> Spread| of(more).least / of(less).least;
+            let times = |of: Cost| of(more).least / of(less).least;
             let limit = times(|costs| costs.look_ns).max(more.capacity as f64 / less.capacity as f64);
             let name = format!("{} to {}", grouped(less.capacity as u64), grouped(more.capacity as u64));
             Some(Growth {
