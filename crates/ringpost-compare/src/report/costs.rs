@@ -49,7 +49,9 @@ pub fn tables(results: &Results) -> Vec<Table> {
 
 fn costs(costs: &Costs) -> Vec<String> {
     let times = [costs.join_sender_ns, costs.join_receiver_ns, costs.recover_sender_ns, costs.recover_receiver_ns];
-    let each = |ns: f64| format!("{:.2} ns", ns / costs.capacity as f64);
+    // With others joined it is the rows that count.
+    let alone = costs.joined == 0;
+    let each = |ns: f64| if alone { format!("{:.2} ns", ns / costs.capacity as f64) } else { "-".to_owned() };
     let mut row = vec![grouped(costs.capacity as u64), grouped(costs.joined as u64)];
     row.extend(times.map(|spread| time(spread.median)));
     row.push(each(costs.recover_receiver_ns.median));

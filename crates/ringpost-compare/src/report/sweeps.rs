@@ -189,7 +189,9 @@ mod tests {
         let text = text(&results);
         assert!(text.contains("By capacity: round trip, 8 B (near)") && text.contains("4,096"), "{text}");
         assert!(html(&results).contains("<svg"));
+        assert!(text.contains("1,048,576") && text.contains("<sender>"), "{text}");
         results.cells.clear();
+        (results.costs, results.memory) = (Vec::new(), None);
         assert_eq!(html(&results), "");
     }
 }
