@@ -12,7 +12,6 @@ use ringpost::{JoinError, Options, Queue};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Spread;
-use crate::transports::ringpost::Guard;
 use crate::worker::allow_descriptors;
 
 /// The hidden argument that makes this program one that joins, holds a message and waits to be killed; what it joins as and
@@ -49,6 +48,16 @@ pub struct Costs {
     pub look_ns: Spread,
 }
 
+/// A queue's name, which is free again afterwards.
+pub(crate) struct Removed(pub(crate) String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // It may not have been made, and nobody is left to tell.
+        let _ = ringpost::remove(&self.0);
+    }
+}
+
 /// Who is to die.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
@@ -82,9 +91,9 @@ pub fn costs(program: &Path, quick: bool) -> Result<Vec<Costs>> {
 /// # Errors
 /// As [`costs`].
 pub fn cost(program: &Path, capacity: usize, joined: usize, deaths: u32) -> Result<Costs> {
-    let guard = Guard(format!("compare-{}-costs-{capacity}-{joined}", std::process::id()));
+    let removed = Removed(format!("compare-{}-costs-{capacity}-{joined}", std::process::id()));
     let options = Options::of::<u64>(capacity).prefault(true).endpoints((joined + 2).max(64));
-    let queue = Queue::create(&guard.0, options)?;
+    let queue = Queue::create(&removed.0, options)?;
     let mut others = (0..joined).map(|_| queue.sender()).collect::<Result<Vec<_>, _>>()?;
     let join_sender_ns = times(JOINS, || queue.sender().map(drop))?;
     let join_receiver_ns = times(JOINS, || queue.receiver().map(drop))?;
@@ -94,7 +103,7 @@ pub fn cost(program: &Path, capacity: usize, joined: usize, deaths: u32) -> Resu
     queue.sender()?.send(&1)?;
     for _ in 0..deaths {
         for (victim, found) in [Victim::Sender, Victim::Receiver].into_iter().zip(&mut found) {
-            kill_one(program, victim, &guard.0)?;
+            kill_one(program, victim, &removed.0)?;
             let start = Instant::now();
             let repaired = queue.repair()?;
             found.push(start.elapsed().as_nanos() as f64);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use ringpost::{Ends, Held, Options, Payload, Queue, Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
-use crate::transports::ringpost::Guard;
+use crate::costs::Removed;
 
 /// The hidden argument that makes this program one that joins, and reports its own memory; `single` or `multi` follows. A
 /// process of its own, so that nothing else is counted, and nothing is used again.
@@ -92,7 +92,7 @@ pub fn memory(program: &Path) -> Result<Memory> {
 fn segment<T: ?Sized + Payload>(options: Options<T>, ends: Ends, len: usize) -> Result<Segment> {
     let options = options.senders(ends).receivers(ends);
     let plan = options.plan()?;
-    let name = Guard(format!("compare-{}-memory", std::process::id()));
+    let name = Removed(format!("compare-{}-memory", std::process::id()));
     let _queue = Queue::create(&name.0, options)?;
     let file = fs::metadata(format!("/dev/shm/ringpost.q.{}", name.0)).context("looking at a queue's file")?;
     let (planned, allocated) = (plan.total_bytes, file.blocks() * 512);
@@ -113,10 +113,10 @@ pub fn run_own(ends: &str) -> Result<()> {
 
 /// Joins so many, each at a queue of its own, and has them do one thing after another.
 fn all_of(count: usize, ends: Ends) -> Result<Vec<Own>> {
-    let name = |number| Guard(format!("compare-{}-own-{number}", std::process::id()));
-    let names: Vec<Guard> = (0..count).map(name).collect();
+    let name = |number| Removed(format!("compare-{}-own-{number}", std::process::id()));
+    let names: Vec<Removed> = (0..count).map(name).collect();
     let options = Options::new(64).max_len(16).senders(ends).receivers(ends);
-    let make = |name: &Guard| Queue::create(&name.0, options.clone());
+    let make = |name: &Removed| Queue::create(&name.0, options.clone());
     let queues = names.iter().map(make).collect::<Result<Vec<_>, _>>()?;
     let each = |before: u64, now: u64| now.saturating_sub(before).div_ceil(count as u64);
     let own = |what: &str, value, before: Usage, now: Usage| Own {

@@ -20,8 +20,8 @@ pub struct Raw<const MANY: bool, const LEND: bool>;
 /// Values of one type, whose length the compiler knows; else the same.
 pub struct Typed<const WORDS: usize, const MANY: bool, const LEND: bool>;
 
-/// Removes the queue of that name.
-pub struct Guard(pub(crate) String);
+/// Removes the queue.
+pub struct Guard(String);
 
 impl Drop for Guard {
     fn drop(&mut self) {
