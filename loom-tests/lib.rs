@@ -17,13 +17,22 @@ pub use mortal::{Mortal, at_every_step};
 
 /// Explores `model` at the preemption bound of `LOOM_MAX_PREEMPTIONS`, or else at `bound`; `None` is without bound.
 pub fn explore(bound: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
-    explore_with_fewer(0, bound, model);
+    explore_at(bound, |bound| bound, model);
 }
 
 /// The same at a bound that is lower by `fewer`.
 pub fn explore_with_fewer(fewer: usize, bound: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+    explore_at(bound, |bound| bound.saturating_sub(fewer), model);
+}
+
+/// The same at a bound that is higher by `more`: for small models of what takes that many.
+pub fn explore_with_more(more: usize, bound: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+    explore_at(bound, |bound| bound + more, model);
+}
+
+fn explore_at(bound: Option<usize>, change: impl Fn(usize) -> usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(bound).map(|bound| bound.saturating_sub(fewer));
+    builder.preemption_bound = builder.preemption_bound.or(bound).map(change);
     builder.max_branches = 100_000;
     builder.check(model);
 }

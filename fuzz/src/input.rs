@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::words::Choice;
+
 /// The bytes of an input that have not been used yet.
 pub struct Input<'a>(pub &'a [u8]);
 
@@ -18,15 +20,16 @@ impl Input<'_> {
     pub fn byte(&mut self) -> u8 {
         self.next().unwrap_or(0)
     }
+}
 
-    /// A number below `limit`, which is not 0 and at most 65,536.
-    pub fn below(&mut self, limit: usize) -> usize {
+impl Choice for Input<'_> {
+    fn below(&mut self, limit: usize) -> usize {
         let low = usize::from(self.byte());
         if limit <= 256 { low % limit } else { (usize::from(self.byte()) << 8 | low) % limit }
     }
 
     /// Eight bytes as they are.
-    pub fn word(&mut self) -> u64 {
+    fn word(&mut self) -> u64 {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 }

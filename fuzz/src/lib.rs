@@ -4,3 +4,4 @@
 pub mod input;
 pub mod live;
 pub mod open;
+pub mod words;

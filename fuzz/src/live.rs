@@ -7,12 +7,12 @@
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::mem;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, RecvError, SendError, Sender, WhenFull};
 
 use super::input::{Input, OwnName};
+use super::words::{Choice, Shape};
 
 const MAX_LEN: usize = 24;
 const CAPACITY: usize = 64;
@@ -23,12 +23,6 @@ const MOST: usize = 3;
 const STEPS: u32 = 256;
 /// Far more than any step takes, on a busy machine too: it hangs.
 pub const HANG: Duration = Duration::from_secs(10);
-
-const CONTROL_AT: u64 = 4096;
-const TABLE_AT: u64 = 8192;
-const ROW: u64 = 128;
-/// The words of the control block that mean something.
-const CONTROL_WORDS: [u64; 10] = [0, 128, 256, 384, 392, 400, 408, 416, 424, 432];
 
 /// Runs one input. Returns how long its slowest step took.
 pub fn run(input: &[u8]) -> Duration {
@@ -69,25 +63,6 @@ fn create(name: &str, settings: u8) -> Queue {
     let queue = Queue::open(name).expect("it was made just now");
     drop(typed);
     queue
-}
-
-/// Where things are, for the one who scribbles.
-struct Shape {
-    stride: u64,
-    rows: u64,
-    slots_at: u64,
-    total: u64,
-}
-
-impl Shape {
-    fn read(file: &File) -> Self {
-        let number = |at, len: usize| {
-            let mut bytes = [0; 8];
-            file.read_exact_at(&mut bytes[..len], at).expect("a whole header");
-            u64::from_le_bytes(bytes)
-        };
-        Self { stride: number(72, 8), rows: number(92, 4), slots_at: number(96, 8), total: number(104, 8) }
-    }
 }
 
 struct World<'a> {
@@ -269,38 +244,9 @@ impl World<'_> {
         Duration::from_micros(if self.input.byte() & 7 == 0 { 300 } else { 0 })
     }
 
-    /// Writes over a word, or over any byte.
     fn scribble(&mut self) {
         self.scribbled = true;
-        let slot = self.shape.slots_at + self.shape.stride * self.input.below(self.queue.capacity()) as u64;
-        let at = match self.input.byte() % 8 {
-            0..=2 => CONTROL_AT + CONTROL_WORDS[self.input.below(CONTROL_WORDS.len())],
-            3 => TABLE_AT + ROW * self.input.below(self.shape.rows as usize) as u64 + 8 * self.input.below(12) as u64,
-            4 | 5 => slot,
-            6 => slot + 8,
-            _ => (self.input.word() % self.shape.total) & !7,
-        };
-        let mut now = [0; 8];
-        // An error: the file has been cut short, which nobody does here.
-        self.file.read_exact_at(&mut now, at).expect("within the file");
-        let new = self.value(u64::from_le_bytes(now));
-        self.file.write_all_at(&new.to_le_bytes(), at).expect("within the file");
-    }
-
-    /// What is written in place of `now`: most often something that might pass for true.
-    fn value(&mut self, now: u64) -> u64 {
-        let small = u64::from(self.input.byte());
-        match self.input.byte() % 8 {
-            0 => now.wrapping_add(small),
-            1 => now.wrapping_sub(small),
-            2 => small,
-            3 => now ^ 1 << (small & 63),
-            // Another state, owner or lap, if it is a slot's word.
-            4 => now & !7 | small & 7,
-            5 => now & !0x1ff8 | (small & 7) << 3,
-            6 => now.wrapping_add((small << 18).wrapping_sub(128 << 18)),
-            _ => self.input.word(),
-        }
+        self.shape.scribble(&self.file, self.queue.capacity(), 0, &mut self.input);
     }
 }
 

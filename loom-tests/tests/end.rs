@@ -12,7 +12,7 @@ use loom::thread;
 use ringpost::Fault;
 use ringpost::participant::row::{self, Claimed, Found, Locked, RowLock};
 use ringpost::ring::{MultiReceiver, recover};
-use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
+use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore_with_more};
 
 const SENDER: u16 = 1;
 const DEAD: u16 = 9;
@@ -121,32 +121,44 @@ fn look(_: &Bench, row: &Row) -> Found {
 }
 
 /// One who finds the queue empty asks whether all has come back, and if so looks once more before it tells the end.
+fn ask_and_tell(bench: &Arc<Bench>, row: &Row, ask: fn(&Bench, &Row) -> Found) -> Receiver {
+    let mut receiver: Receiver = bench.receiver(RECEIVER);
+    if receiver.pull(1) == 0 {
+        let found = ask(bench, row);
+        receiver.drain();
+        let told = matches!(found, Found::Free | Found::Alive | Found::Repaired);
+        assert!(!told || receiver.got == [100], "the end is told too early: {found:?}");
+    }
+    receiver
+}
+
+/// Each in turn is the thread that loom starts with, because it gets the furthest with that one.
 fn end_comes_last(deed: Deed, ask: fn(&Bench, &Row) -> Found) {
-    at_every_step(|step, died| {
-        explore(Some(3), move || {
-            let bench = Bench::new(MANY, 0);
-            bench.sender(SENDER).send(1);
-            MultiReceiver::new(DEAD).take(&*bench, 1).expect("a message is there");
-            let row = Arc::new(Row { state: AtomicU64::new(JOINED), locked: Mutex::new(Locked::Nothing) });
-            let (b, r) = (Arc::clone(&bench), Arc::clone(&row));
-            let asking = thread::spawn(move || {
-                let mut receiver: Receiver = b.receiver(RECEIVER);
-                if receiver.pull(1) == 0 {
-                    let found = ask(&b, &r);
-                    receiver.drain();
-                    let told = matches!(found, Found::Free | Found::Alive | Found::Repaired);
-                    assert!(!told || receiver.got == [100], "the end is told too early: {found:?}");
-                }
-                receiver
+    for ask_first in [false, true] {
+        at_every_step(|step, died| {
+            // One who looks, tries in vain and looks again is interrupted three times.
+            explore_with_more(1, Some(3), move || {
+                let bench = Bench::new(MANY, 0);
+                bench.sender(SENDER).send(1);
+                MultiReceiver::new(DEAD).take(&*bench, 1).expect("a message is there");
+                let row = Arc::new(Row { state: AtomicU64::new(JOINED), locked: Mutex::new(Locked::Nothing) });
+                let (b, r) = (Arc::clone(&bench), Arc::clone(&row));
+                let mut receiver = if ask_first {
+                    let acting = thread::spawn(move || act(&b, &r, deed, step, died));
+                    let receiver = ask_and_tell(&bench, &row, ask);
+                    acting.join().expect("what dies is caught");
+                    receiver
+                } else {
+                    let asking = thread::spawn(move || ask_and_tell(&b, &r, ask));
+                    act(&bench, &row, deed, step, died);
+                    asking.join().expect("the receiver panicked")
+                };
+                assert_ne!(sweep(&bench, &row), Found::UnderWay, "nobody is there any more");
+                receiver.drain();
+                assert_eq!(receiver.got, [100]);
             });
-            // Here, because loom gets the furthest with the thread that it starts with.
-            act(&bench, &row, deed, step, died);
-            let mut receiver = asking.join().expect("the receiver panicked");
-            assert_ne!(sweep(&bench, &row), Found::UnderWay, "nobody is there any more");
-            receiver.drain();
-            assert_eq!(receiver.got, [100]);
         });
-    });
+    }
 }
 
 #[test]

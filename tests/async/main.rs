@@ -5,7 +5,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../waiting/roles.rs"]
-#[allow(dead_code, reason = "not every role is played here")]
 mod roles;
 #[path = "../processes/run.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
@@ -23,14 +22,7 @@ use run::Process;
 #[test]
 fn child() {
     if let Some(role) = run::role() {
-        match &*role[0] {
-            "send" => roles::send(&role[1..]),
-            "loan" => roles::loan(&role[1..]),
-            "hold" => roles::hold(&role[1..]),
-            "take" => roles::take(&role[1..]),
-            "close" => roles::close(&role[1..]),
-            other => panic!("no such role: {other}"),
-        }
+        roles::play(&role);
     }
 }
 

@@ -11,6 +11,8 @@ mod content;
 #[path = "../processes/run.rs"]
 #[allow(dead_code, reason = "what is killed here is killed by the watch")]
 mod run;
+#[path = "../../fuzz/src/words.rs"]
+mod words;
 mod worker;
 
 use std::fs::{File, OpenOptions};
@@ -21,6 +23,7 @@ use common::{ALL_ENDS, UniqueName, named};
 use content::Random;
 use ringpost::{Ends, Options, WhenFull};
 use run::Process;
+use words::{CONTROL_AT, Choice, Shape};
 
 /// How long each combination of ends is scribbled upon.
 const A_WHILE: Duration = Duration::from_millis(1500);
@@ -28,11 +31,7 @@ const A_WHILE: Duration = Duration::from_millis(1500);
 const PAUSES_PER_HEAL: u64 = 4;
 /// The most words between two pauses.
 const MOST_WORDS: u64 = 8;
-
-const CONTROL_AT: u64 = 4096;
-const TABLE_AT: u64 = 8192;
-/// The words of the control block that mean something.
-const CONTROL_WORDS: [u64; 10] = [0, 128, 256, 384, 392, 400, 408, 416, 424, 432];
+const CAPACITY: usize = 64;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.
 #[test]
@@ -57,7 +56,7 @@ fn overwriting_workers_outlive_a_scribbler() {
 }
 
 fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull) {
-    let options = Options::new(64).max_len(40).endpoints(8).senders(senders).receivers(receivers);
+    let options = Options::new(CAPACITY).max_len(40).endpoints(8).senders(senders).receivers(receivers);
     let (queue, name) = named("scribble", options.when_full(when_full));
     let file = open(&name);
     let (calls, mut workers) = (counters(&name), Vec::new());
@@ -113,29 +112,13 @@ fn scribble(file: &File, total: u64, pause: impl Fn()) {
     let mut random = Random::new(total);
     let mut sound = vec![0; (total - CONTROL_AT) as usize];
     file.read_exact_at(&mut sound, CONTROL_AT).expect("a whole segment");
-    let number = |at, len: usize| {
-        let mut bytes = [0; 8];
-        file.read_exact_at(&mut bytes[..len], at).expect("a whole header");
-        u64::from_le_bytes(bytes)
-    };
-    let (stride, rows, slots_at) = (number(72, 8), number(92, 4), number(96, 8));
+    let shape = Shape::read(file);
     let started = Instant::now();
     while started.elapsed() < A_WHILE {
         file.write_all_at(&sound, CONTROL_AT).expect("within the file");
         for _ in 0..PAUSES_PER_HEAL {
             for _ in 0..=random.below(MOST_WORDS) {
-                let slot = slots_at + stride * random.below(64);
-                let at = match random.below(8) {
-                    0 | 1 => CONTROL_AT + CONTROL_WORDS[random.below(CONTROL_WORDS.len() as u64) as usize],
-                    2 => TABLE_AT + 128 * random.below(rows) + 8 * random.below(12),
-                    3 | 4 => slot,
-                    5 => slot + 8,
-                    _ => (CONTROL_AT + random.below(total - CONTROL_AT)) & !7,
-                };
-                let mut now = [0; 8];
-                file.read_exact_at(&mut now, at).expect("within the file");
-                let value = likely(&mut random, u64::from_le_bytes(now));
-                file.write_all_at(&value.to_le_bytes(), at).expect("within the file");
+                shape.scribble(file, CAPACITY, CONTROL_AT, &mut random);
                 std::thread::sleep(Duration::from_micros(random.below(100)));
             }
             pause();
@@ -143,17 +126,12 @@ fn scribble(file: &File, total: u64, pause: impl Fn()) {
     }
 }
 
-/// What is written in place of `now`: most often something that might pass for true.
-fn likely(random: &mut Random, now: u64) -> u64 {
-    let small = random.below(256);
-    match random.below(8) {
-        0 => now.wrapping_add(small),
-        1 => now.wrapping_sub(small),
-        2 => small,
-        3 => now ^ 1 << (small & 63),
-        4 => now & !7 | small & 7,
-        5 => now & !0x1ff8 | (small & 7) << 3,
-        6 => now.wrapping_add((small << 18).wrapping_sub(128 << 18)),
-        _ => random.next() << 32 ^ random.next(),
+impl Choice for Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.below(limit as u64) as usize
+    }
+
+    fn word(&mut self) -> u64 {
+        self.next() << 32 ^ self.next()
     }
 }

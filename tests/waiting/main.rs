@@ -18,13 +18,8 @@ mod roles;
 fn child() {
     if let Some(role) = run::role() {
         match &*role[0] {
-            "send" => roles::send(&role[1..]),
-            "loan" => roles::loan(&role[1..]),
-            "hold" => roles::hold(&role[1..]),
-            "take" => roles::take(&role[1..]),
-            "close" => roles::close(&role[1..]),
             "threads" => descriptor::threads(),
-            other => panic!("no such role: {other}"),
+            _ => roles::play(&role),
         }
     }
 }

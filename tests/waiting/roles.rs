@@ -5,6 +5,18 @@ use ringpost::Queue;
 use crate::common::{LONG, send_numbers};
 use crate::run::say;
 
+/// Plays a role: its name, then what that needs.
+pub fn play(role: &[String]) {
+    match &*role[0] {
+        "send" => send(&role[1..]),
+        "loan" => loan(&role[1..]),
+        "hold" => hold(&role[1..]),
+        "take" => take(&role[1..]),
+        "close" => close(&role[1..]),
+        other => panic!("no such role: {other}"),
+    }
+}
+
 fn sleep_forever() -> ! {
     loop {
         std::thread::sleep(LONG);
@@ -12,7 +24,7 @@ fn sleep_forever() -> ! {
 }
 
 /// Joins, says so, waits a moment, and sends these numbers: name, numbers.
-pub fn send(role: &[String]) {
+fn send(role: &[String]) {
     let mut tx = Queue::open(&role[0]).expect("the queue").sender().expect("a place for a sender");
     say("joined");
     std::thread::sleep(std::time::Duration::from_millis(20));
@@ -20,7 +32,7 @@ pub fn send(role: &[String]) {
 }
 
 /// Claims a slot and never commits: name.
-pub fn loan(role: &[String]) {
+fn loan(role: &[String]) {
     let mut tx = Queue::open(&role[0]).expect("the queue").sender().expect("a place for a sender");
     let mut loan = tx.loan(8).expect("room");
     loan[..4].fill(0xee);
@@ -29,7 +41,7 @@ pub fn loan(role: &[String]) {
 }
 
 /// Takes so many and never releases: name, count.
-pub fn hold(role: &[String]) {
+fn hold(role: &[String]) {
     let mut rx = Queue::open(&role[0]).expect("the queue").receiver().expect("a place for a receiver");
     let batch = rx.pull(role[1].parse().expect("a number"), LONG).expect("messages");
     assert!(batch.iter().count() > 0);
@@ -38,7 +50,7 @@ pub fn hold(role: &[String]) {
 }
 
 /// Takes and releases so many, after a moment: name, count.
-pub fn take(role: &[String]) {
+fn take(role: &[String]) {
     let mut rx = Queue::open(&role[0]).expect("the queue").receiver().expect("a place for a receiver");
     say("joined");
     std::thread::sleep(std::time::Duration::from_millis(20));
@@ -46,7 +58,7 @@ pub fn take(role: &[String]) {
 }
 
 /// Closes or removes it, after a moment: name, which.
-pub fn close(role: &[String]) {
+fn close(role: &[String]) {
     let queue = Queue::open(&role[0]).expect("the queue");
     say("opened");
     std::thread::sleep(std::time::Duration::from_millis(20));

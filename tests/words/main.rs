@@ -10,6 +10,7 @@ mod holding;
 mod joining;
 mod looking;
 mod names;
+mod planned;
 mod pull;
 mod send;
 mod typed;

@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod limits;
 pub mod machine;
 pub mod measure;
+pub mod memory;
 pub mod message;
 pub mod plan;
 pub mod probe;

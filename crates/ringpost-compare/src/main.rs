@@ -11,7 +11,7 @@ use ringpost_compare::plan::{EXTRAS, Effort, Only};
 use ringpost_compare::registry::{self, ENTRIES, Kind};
 use ringpost_compare::report::{html, json, table};
 use ringpost_compare::results::Results;
-use ringpost_compare::{costs, interrupt, run, worker};
+use ringpost_compare::{costs, interrupt, memory, run, worker};
 
 /// Measures ringpost, other libraries and the limits of this machine side by side, every message checked.
 #[derive(Debug, Parser)]
@@ -53,7 +53,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let done = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, worker::WORKER, task, side] => worker::run(task, side),
-        [_, costs::VICTIM, name] => costs::run_victim(name),
+        [_, costs::VICTIM, role, name] => costs::run_victim(role, name),
+        [_, memory::OWN, ends] => memory::run_own(ends),
         [_, worker::CROWD_WORKER, task, place] => worker::run_member(task, place),
         _ => compare(&Args::parse(), &arguments[1..].join(" ")),
     };

@@ -17,7 +17,7 @@ const ONE_SIZES: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 const RATES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
 /// What a run has besides its lanes.
-pub const EXTRAS: [&str; 3] = ["crowd", "sweep", "calls"];
+pub const EXTRAS: [&str; 4] = ["crowd", "sweep", "memory", "calls"];
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +169,7 @@ struct Sweep {
 
 const SWEEPS: [Sweep; 3] = [
     Sweep {
-        transports: &["buffers", "ringpost-single-typed", "ringpost-multi-typed"],
+        transports: &["buffers-as-wide", "ringpost-single-typed", "ringpost-multi-typed"],
         lanes: &[Lane::Trip, Lane::One],
         full: &[64, 1024, 16 << 10, 256 << 10, 1 << 20],
         quick: &[64, 1024, 1 << 20],
@@ -179,7 +179,8 @@ const SWEEPS: [Sweep; 3] = [
         transports: &["ringpost-multi-typed"],
         lanes: &[Lane::Trip, Lane::One],
         full: &[1, 8, 64, 500],
-        quick: &[1, 500],
+        // A thousand take seconds to join.
+        quick: &[1, 100],
         set: |cell, value| cell.joined = value,
     },
     Sweep {

@@ -151,8 +151,8 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         about: "a cache line for each direction, which holds a turn and the message",
         work: |len| match len {
-            8 => Some(processes::<line::Own<1>>()),
-            48 => Some(processes::<line::Own<6>>()),
+            8 => Some(processes::<line::Line<1, false>>()),
+            48 => Some(processes::<line::Line<6, false>>()),
             _ => None,
         },
     },
@@ -161,7 +161,7 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "two adjacent cache lines for each direction, since turn and message do not fit into one",
-        work: |len| (len == 64).then(processes::<line::Own<8>>),
+        work: |len| (len == 64).then(processes::<line::Line<8, false>>),
     },
     Entry {
         name: "same-line",
@@ -169,8 +169,8 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         about: "one cache line for both directions, written in turn: no two messages could be on their way",
         work: |len| match len {
-            8 => Some(processes::<line::Same<1>>()),
-            48 => Some(processes::<line::Same<6>>()),
+            8 => Some(processes::<line::Line<1, true>>()),
+            48 => Some(processes::<line::Line<6, true>>()),
             _ => None,
         },
     },
@@ -331,11 +331,18 @@ pub const ENTRIES: &[Entry] = &[
         work: small!(threads, Channel),
     },
     Entry {
+        name: "buffers-as-wide",
+        kind: Kind::Swept,
+        package: None,
+        about: "bare buffers that take as much memory as ringpost's slots",
+        work: |len| (len == 8).then(processes::<WideBuffers>),
+    },
+    Entry {
         name: "buffers-in-turn",
         kind: Kind::Swept,
         package: None,
-        about: "many rows of bare buffers, used in turn",
-        work: |len| (len == 8).then(processes::<Cycle<FewBuffers<1>>>),
+        about: "many rows of such buffers, used in turn",
+        work: |len| (len == 8).then(processes::<Cycle<WideBuffers>>),
     },
     Entry {
         name: "ringpost-single-in-turn",
@@ -357,8 +364,10 @@ pub const ENTRIES: &[Entry] = &[
     broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
 
-type FewBuffers<const WORDS: usize> = Buffers<WORDS, 1>;
-type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 64>;
+type FewBuffers<const WORDS: usize> = Buffers<WORDS, 0, 1>;
+type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 0, 64>;
+/// In ringpost's queues a word stands before each message.
+type WideBuffers = Buffers<1, 1, 1>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, true>;
 type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false>;

@@ -9,6 +9,7 @@ use crate::cell::{Lane, Round};
 use crate::costs::Costs;
 use crate::crowd::Crowd;
 use crate::machine::Machine;
+use crate::memory::Memory;
 use crate::probe::Domain;
 use crate::registry::Kind;
 use crate::stats::{self, Percentiles, Spread};
@@ -152,6 +153,9 @@ pub struct Results {
     /// What joining and recovering cost.
     #[serde(default)]
     pub costs: Vec<Costs>,
+    /// Segments and endpoints in memory.
+    #[serde(default)]
+    pub memory: Option<Memory>,
     /// Many senders and receivers at one queue.
     pub crowds: Vec<Crowd>,
     /// How long it all took, in seconds.

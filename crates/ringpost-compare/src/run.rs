@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::plan::{Effort, Only, cells, place, sweeps};
 use crate::registry::{self, ENTRIES};
 use crate::results::{Cell, Compared, Outcome, Results};
-use crate::{calls, costs, interrupt, measure};
+use crate::{calls, costs, interrupt, measure, memory};
 
 /// How long a side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -70,7 +70,8 @@ pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Res
             progress.inc(1);
         }
     }
-    let costs = if swept { costs::costs(program, effort.repetitions)? } else { Vec::new() };
+    let costs = if swept { costs::costs(program, effort.quick)? } else { Vec::new() };
+    let memory = if only.wants_work("memory") { Some(memory::memory(program)?) } else { None };
     let calls = if only.wants_work("calls") { calls::calls(program, only) } else { Vec::new() };
     progress.finish_and_clear();
     crowds.iter_mut().for_each(Crowd::finish);
@@ -86,6 +87,7 @@ pub fn run(program: &Path, only: &Only, effort: &Effort, command: String) -> Res
         cells,
         calls,
         costs,
+        memory,
         crowds,
         took_s: begun.elapsed().as_secs_f64(),
     })

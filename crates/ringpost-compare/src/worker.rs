@@ -81,7 +81,7 @@ pub fn run_member(task: &str, place: &str) -> Result<()> {
 }
 
 /// A thousand endpoints have two descriptors each.
-fn allow_descriptors() -> Result<()> {
+pub(crate) fn allow_descriptors() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

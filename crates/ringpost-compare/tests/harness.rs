@@ -10,7 +10,7 @@ use ringpost_compare::machine::Machine;
 use ringpost_compare::plan::{Effort, Only, cells, place, sweeps};
 use ringpost_compare::registry::{ENTRIES, Kind};
 use ringpost_compare::results::Outcome;
-use ringpost_compare::{calls, costs, crowd, measure};
+use ringpost_compare::{calls, costs, crowd, measure, memory};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_ringpost-compare");
 
@@ -139,8 +139,22 @@ fn system_calls_are_counted() {
 
 #[test]
 fn joining_and_recovering_have_their_price() {
-    let found = costs::cost(Path::new(TOOL), 64, 2).unwrap();
-    assert!(found.join_ns.least > 0.0 && found.recover_ns.least > 0.0);
+    let found = costs::cost(Path::new(TOOL), 64, 3, 2).unwrap();
+    let of = [found.join_sender_ns, found.join_receiver_ns, found.recover_sender_ns, found.recover_receiver_ns];
+    assert!(of.iter().all(|spread| spread.least > 0.0), "{found:?}");
+}
+
+#[test]
+fn memory_is_what_was_planned_and_little_more() {
+    let found = memory::memory(Path::new(TOOL)).unwrap();
+    for segment in &found.segments {
+        assert_eq!(segment.allocated, segment.planned, "{segment:?}");
+    }
+    assert!(found.endpoints.iter().all(|own| own.bytes().is_none_or(|bytes| bytes <= 4096)), "{found:?}");
+    assert!(
+        found.endpoints.iter().any(|own| own.what == "receiver, holds messages" && own.heap != Some(0)),
+        "{found:?}"
+    );
 }
 
 #[test]

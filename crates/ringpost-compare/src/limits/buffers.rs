@@ -17,17 +17,18 @@ const BUFFERS: usize = 4096;
 const WRITTEN: usize = 0;
 const READ: usize = 128;
 
-/// The transport. `WORDS` of 8 bytes in a message; at least `LEAST` buffers, as ringpost's queues of many ends have.
-pub struct Buffers<const WORDS: usize, const LEAST: usize>;
+/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two; at least `LEAST` buffers, as ringpost's queues of
+/// many ends have.
+pub struct Buffers<const WORDS: usize, const GAP: usize, const LEAST: usize>;
 
-impl<const WORDS: usize, const LEAST: usize> Transport for Buffers<WORDS, LEAST> {
+impl<const WORDS: usize, const GAP: usize, const LEAST: usize> Transport for Buffers<WORDS, GAP, LEAST> {
     const ABLE: Able = Able { batch: Support::Yes, in_place: true, ..Able::LEAST };
     type Guard = ();
-    type Tx = BuffersTx<WORDS>;
-    type Rx = BuffersRx<WORDS>;
+    type Tx = BuffersTx<WORDS, GAP>;
+    type Rx = BuffersRx<WORDS, GAP>;
 
     fn create(place: &Place) -> Result<()> {
-        map::make(place, BUFFERS + place.depth.max(LEAST) * place.len)
+        map::make(place, Row::<WORDS, GAP>::bytes(place.depth.max(LEAST)))
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
@@ -40,15 +41,22 @@ impl<const WORDS: usize, const LEAST: usize> Transport for Buffers<WORDS, LEAST>
 }
 
 /// The mapping.
-struct Row<const WORDS: usize> {
+struct Row<const WORDS: usize, const GAP: usize> {
     map: MmapRaw,
     depth: u64,
 }
 
-impl<const WORDS: usize> Row<WORDS> {
+impl<const WORDS: usize, const GAP: usize> Row<WORDS, GAP> {
+    /// From one buffer to the next, in bytes.
+    const STRIDE: usize = (WORDS + GAP) * 8;
+
+    fn bytes(depth: usize) -> usize {
+        BUFFERS + depth * Self::STRIDE
+    }
+
     fn open(place: &Place, depth: usize) -> Result<Self> {
         anyhow::ensure!(depth.is_power_of_two() && place.len == WORDS * 8, "another size was asked for");
-        Ok(Self { map: map::open(place, BUFFERS + depth * place.len)?, depth: depth as u64 })
+        Ok(Self { map: map::open(place, Self::bytes(depth))?, depth: depth as u64 })
     }
 
     #[inline]
@@ -61,7 +69,7 @@ impl<const WORDS: usize> Row<WORDS> {
     #[inline]
     fn buffer(&self, number: u64) -> *mut u8 {
         let index = (number & (self.depth - 1)) as usize;
-        self.map.as_mut_ptr().wrapping_add(BUFFERS + index * WORDS * 8)
+        self.map.as_mut_ptr().wrapping_add(BUFFERS + index * Self::STRIDE)
     }
 
     /// # Safety
@@ -75,14 +83,14 @@ impl<const WORDS: usize> Row<WORDS> {
 }
 
 /// Writes.
-pub struct BuffersTx<const WORDS: usize> {
-    row: Row<WORDS>,
+pub struct BuffersTx<const WORDS: usize, const GAP: usize> {
+    row: Row<WORDS, GAP>,
     written: u64,
     /// How far the reader had come when that was last looked at.
     read: u64,
 }
 
-impl<const WORDS: usize> BuffersTx<WORDS> {
+impl<const WORDS: usize, const GAP: usize> BuffersTx<WORDS, GAP> {
     #[inline]
     fn room(&mut self, idle: &mut Idle) -> Result<()> {
         while self.written - self.read == self.row.depth {
@@ -109,7 +117,7 @@ impl<const WORDS: usize> BuffersTx<WORDS> {
     }
 }
 
-impl<const WORDS: usize> Tx for BuffersTx<WORDS> {
+impl<const WORDS: usize, const GAP: usize> Tx for BuffersTx<WORDS, GAP> {
     #[inline]
     fn send(&mut self, fill: impl FnOnce(&mut [u8]), idle: &mut Idle) -> Result<()> {
         self.room(idle)?;
@@ -133,14 +141,14 @@ impl<const WORDS: usize> Tx for BuffersTx<WORDS> {
 }
 
 /// Reads.
-pub struct BuffersRx<const WORDS: usize> {
-    row: Row<WORDS>,
+pub struct BuffersRx<const WORDS: usize, const GAP: usize> {
+    row: Row<WORDS, GAP>,
     /// How far the writer had come when that was last looked at.
     written: u64,
     read: u64,
 }
 
-impl<const WORDS: usize> BuffersRx<WORDS> {
+impl<const WORDS: usize, const GAP: usize> BuffersRx<WORDS, GAP> {
     #[inline]
     fn arrival(&mut self, idle: &mut Idle) -> Result<()> {
         while self.written == self.read {
@@ -167,7 +175,7 @@ impl<const WORDS: usize> BuffersRx<WORDS> {
     }
 }
 
-impl<const WORDS: usize> Rx for BuffersRx<WORDS> {
+impl<const WORDS: usize, const GAP: usize> Rx for BuffersRx<WORDS, GAP> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
         self.arrival(idle)?;

@@ -12,24 +12,31 @@ use crate::transports::{Able, Place, Rx, Side, Transport, Tx};
 /// Words that are mapped: two pairs of cache lines.
 const MAPPED: usize = 32;
 
-/// One line for both directions, written by both sides in turn: no two messages could ever be on their way.
-pub struct Same<const WORDS: usize>;
-/// Memory for each direction: one line, or two adjacent ones where turn and payload do not fit into one.
-pub struct Own<const WORDS: usize>;
+/// Memory for each direction: one line, or two adjacent ones where turn and payload do not fit into one. `SHARED`: one line for
+/// both directions, written by both sides in turn; no two messages could ever be on their way.
+pub struct Line<const WORDS: usize, const SHARED: bool>;
 
-/// Why there are no streams: the next message overwrites the last.
-fn one_at_a_time(place: &Place) -> Option<String> {
-    (place.trip.is_none()).then(|| "one message at a time only".to_owned())
+impl<const WORDS: usize, const SHARED: bool> Line<WORDS, SHARED> {
+    /// The memory, the first turn of this direction, and from one turn to the next. In a shared line the first side's turns are
+    /// odd, and the second side's even.
+    fn open(place: &Place, sender: Side) -> Result<(&'static [AtomicU64], u64, u64)> {
+        if !SHARED {
+            return Ok((map::words(place, MAPPED)?, 1, 1));
+        }
+        let turn = if sender == Side::First { 1 } else { 2 };
+        Ok((map::words(&place.both_ways(), MAPPED)?, turn, 2))
+    }
 }
 
-impl<const WORDS: usize> Transport for Same<WORDS> {
+impl<const WORDS: usize, const SHARED: bool> Transport for Line<WORDS, SHARED> {
     const ABLE: Able = Able { in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = LineTx<WORDS>;
     type Rx = LineRx<WORDS>;
 
+    /// No streams: the next message overwrites the last.
     fn refuses(place: &Place) -> Option<String> {
-        one_at_a_time(place)
+        (place.trip.is_none()).then(|| "one message at a time only".to_owned())
     }
 
     fn create(place: &Place) -> Result<()> {
@@ -37,36 +44,14 @@ impl<const WORDS: usize> Transport for Same<WORDS> {
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        let turn = if place.trip == Some(Side::Second) { 2 } else { 1 };
-        Ok(LineTx { line: map::words(&place.both_ways(), MAPPED)?, turn, step: 2 })
+        let (line, turn, step) = Self::open(place, place.trip.unwrap_or(Side::First))?;
+        Ok(LineTx { line, turn, step })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        let turn = if place.trip == Some(Side::Second) { 1 } else { 2 };
-        Ok(LineRx { line: map::words(&place.both_ways(), MAPPED)?, turn, step: 2 })
-    }
-}
-
-impl<const WORDS: usize> Transport for Own<WORDS> {
-    const ABLE: Able = Able { in_place: true, ..Able::LEAST };
-    type Guard = ();
-    type Tx = LineTx<WORDS>;
-    type Rx = LineRx<WORDS>;
-
-    fn refuses(place: &Place) -> Option<String> {
-        one_at_a_time(place)
-    }
-
-    fn create(place: &Place) -> Result<()> {
-        map::make(place, MAPPED * 8)
-    }
-
-    fn sender(place: &Place) -> Result<Self::Tx> {
-        Ok(LineTx { line: map::words(place, MAPPED)?, turn: 1, step: 1 })
-    }
-
-    fn receiver(place: &Place) -> Result<Self::Rx> {
-        Ok(LineRx { line: map::words(place, MAPPED)?, turn: 1, step: 1 })
+        let other = if place.trip == Some(Side::First) { Side::Second } else { Side::First };
+        let (line, turn, step) = Self::open(place, other)?;
+        Ok(LineRx { line, turn, step })
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a run is told: a table for people, one JSON document, or one HTML file.
 
+pub mod costs;
+pub mod growth;
 pub mod html;
 pub mod json;
 pub mod ratios;
@@ -172,9 +174,12 @@ pub fn remarks(results: &Results) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::cell::{Round, depth};
+    use crate::costs::Costs;
     use crate::crowd::Crowd;
     use crate::machine::Machine;
+    use crate::memory::{Memory, Own, Segment};
     use crate::results::{Compared, JOINED};
+    use crate::stats::Spread;
 
     #[test]
     fn numbers_for_people() {
@@ -191,6 +196,19 @@ pub(crate) mod tests {
             "slowest_receiver": spread(0.7), "failed": null
         }))
         .unwrap()
+    }
+
+    fn costs(capacity: usize) -> Costs {
+        let ns = Spread { median: 2e3, least: 1e3, most: 3e3 };
+        let (join_sender_ns, join_receiver_ns, recover_sender_ns, recover_receiver_ns, look_ns) = (ns, ns, ns, ns, ns);
+        let joined = 0;
+        Costs { capacity, joined, join_sender_ns, join_receiver_ns, recover_sender_ns, recover_receiver_ns, look_ns }
+    }
+
+    fn memory() -> Memory {
+        let segment = Segment { capacity: 64, len: 8, single: true, planned: 8192, allocated: 8192 };
+        let own = Own { what: "<sender>".into(), single: false, value: 512, heap: Some(1000), resident: 4096 };
+        Memory { segments: vec![segment], endpoints: vec![own] }
     }
 
     /// A run with a little of everything; names hold characters that must be escaped.
@@ -247,7 +265,8 @@ pub(crate) mod tests {
             round_ms: 8,
             cells,
             calls: vec![],
-            costs: vec![],
+            costs: vec![costs(64), costs(1 << 20)],
+            memory: Some(memory()),
             crowds: vec![crowd("ringpost-multi", 1, 2e6), crowd("ringpost-multi", 32, 1e6), crowd("<shaq>&", 32, 1e5)],
             took_s: 12.3,
         }

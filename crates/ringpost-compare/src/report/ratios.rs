@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{best, is_called, is_peer, size};
+use super::{best, growth, is_called, is_peer, size};
 use crate::cell::Lane;
 use crate::crowd::Crowd;
 use crate::probe::Domain;
@@ -146,6 +146,7 @@ pub fn ratios(results: &Results) -> Vec<Ratio> {
             }
         }
     }
+    found.extend(growth::ratios(results));
     found.extend(crowds(results));
     found.extend(["single", "multi"].into_iter().filter_map(|ends| calls(results, ends)));
     found

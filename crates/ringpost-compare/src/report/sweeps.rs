@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::svg::{Curve, curves, escape};
 use super::table::aligned;
-use super::{grouped, is_timed, rate, score, size, time};
+use super::{costs, grouped, is_timed, rate, score, size, time};
 use crate::cell::Lane;
 use crate::probe::Domain;
 use crate::registry::Kind;
@@ -14,27 +14,43 @@ use crate::results::{Cell, JOINED, Outcome, Results};
 pub struct Sweep {
     /// What it is.
     pub title: String,
-    lane: Lane,
-    lines: Vec<Line>,
+    /// What is varied.
+    pub varied: &'static str,
+    /// What is done.
+    pub lane: Lane,
+    /// Who does it.
+    pub lines: Vec<Line>,
 }
 
 /// A transport's figures.
-struct Line {
-    transport: String,
-    kind: Kind,
+pub struct Line {
+    /// Its name.
+    pub transport: String,
+    /// What it is.
+    pub kind: Kind,
     /// What was varied, and the cell's score.
-    points: Vec<(usize, f64)>,
+    pub points: Vec<(usize, f64)>,
 }
+
+/// What may be varied.
+pub(super) const CAPACITY: &str = "capacity";
+pub(super) const ENDPOINTS: &str = "endpoints joined";
+pub(super) const QUEUES: &str = "queues used in turn";
 
 /// What is varied in a cell: its name and value.
 fn varied(cell: &Cell) -> (&'static str, usize) {
-    if cell.kind == Kind::Swept {
-        ("queues used in turn", cell.queues)
+    if cell.transport.ends_with("-in-turn") {
+        (QUEUES, cell.queues)
     } else if cell.joined != JOINED {
-        ("endpoints joined", 2 * cell.joined)
+        (ENDPOINTS, 2 * cell.joined)
     } else {
-        ("capacity", cell.depth)
+        (CAPACITY, cell.depth)
     }
+}
+
+/// What is done, in a few words.
+pub(super) fn lane_name(lane: Lane) -> &'static str {
+    if is_timed(lane) { "round trip" } else { "one by one" }
 }
 
 /// All of them at one distance of the processors.
@@ -45,12 +61,11 @@ pub fn sweeps(results: &Results, domain: Domain) -> Vec<Sweep> {
     for outcome in results.cells.iter().filter(measured) {
         let cell = &outcome.cell;
         let (name, value) = varied(cell);
-        let lane = if is_timed(cell.lane) { "round trip" } else { "one by one" };
-        let title = format!("By {name}: {lane}, {} ({})", size(cell.len), domain.name());
+        let title = format!("By {name}: {}, {} ({})", lane_name(cell.lane), size(cell.len), domain.name());
         let sweep = match found.iter().position(|sweep| sweep.title == title) {
             Some(index) => &mut found[index],
             None => {
-                found.push(Sweep { title, lane: cell.lane, lines: Vec::new() });
+                found.push(Sweep { title, varied: name, lane: cell.lane, lines: Vec::new() });
                 found.last_mut().expect("it was just pushed")
             }
         };
@@ -96,8 +111,8 @@ pub fn text(results: &Results) -> String {
         let headings: Vec<_> = [""].into_iter().chain(values.iter().map(String::as_str)).collect();
         let _ = write!(text, "\n{}\n{}", sweep.title, aligned(&headings, &sweep.rows()));
     }
-    if !results.costs.is_empty() {
-        let _ = write!(text, "\n{COSTS}\n{}", aligned(&COST_HEADINGS, &cost_rows(results)));
+    for table in costs::tables(results) {
+        let _ = write!(text, "\n{}\n{}", table.title, aligned(table.headings, &table.rows));
     }
     if !results.calls.is_empty() {
         let _ = write!(text, "\n{CALLS}\n{}", aligned(&CALL_HEADINGS, &call_rows(results)));
@@ -117,18 +132,6 @@ fn call_rows(results: &Results) -> Vec<Vec<String>> {
     results.calls.iter().map(row).collect()
 }
 
-const COSTS: &str = "What is done seldom, by capacity (multi ends, 8 B)";
-const COST_HEADINGS: [&str; 5] = ["capacity", "join and leave", "from - to", "recover a dead sender", "from - to"];
-
-fn cost_rows(results: &Results) -> Vec<Vec<String>> {
-    let row = |costs: &crate::costs::Costs| {
-        let (join, recover) = (costs.join_ns, costs.recover_ns);
-        let reach = |spread: crate::stats::Spread| format!("{} - {}", time(spread.least), time(spread.most));
-        vec![grouped(costs.capacity as u64), time(join.median), reach(join), time(recover.median), reach(recover)]
-    };
-    results.costs.iter().map(row).collect()
-}
-
 /// Everything as HTML.
 #[must_use]
 pub fn html(results: &Results) -> String {
@@ -139,8 +142,8 @@ pub fn html(results: &Results) -> String {
     if !results.calls.is_empty() {
         html += &table(CALLS, &CALL_HEADINGS, &call_rows(results));
     }
-    if !results.costs.is_empty() {
-        html += &table(COSTS, &COST_HEADINGS, &cost_rows(results));
+    for of in costs::tables(results) {
+        html += &table(of.title, of.headings, &of.rows);
     }
     if html.is_empty() { html } else { format!("<h2>As queues grow, and what else there is</h2>{html}") }
 }
@@ -186,7 +189,9 @@ mod tests {
         let text = text(&results);
         assert!(text.contains("By capacity: round trip, 8 B (near)") && text.contains("4,096"), "{text}");
         assert!(html(&results).contains("<svg"));
+        assert!(text.contains("1,048,576") && text.contains("<sender>"), "{text}");
         results.cells.clear();
+        (results.costs, results.memory) = (Vec::new(), None);
         assert_eq!(html(&results), "");
     }
 }
