@@ -10,6 +10,8 @@ use crate::message::MAX_LEN;
 pub enum Operation {
     /// Send one message
     Send,
+    /// Send one more message: a single sender knows by now what is free
+    SendAgain,
     /// Try to send when full
     SendFull,
     /// Send when full, over the oldest message
@@ -20,6 +22,10 @@ pub enum Operation {
     Pull,
     /// Take one message, copy it out and release it, all in one
     PullCopy,
+    /// Take and release one more message: a single receiver knows by now where it comes
+    PullAgain,
+    /// Take one more message, copy it out and release it, all in one
+    PullCopyAgain,
     /// Take one message, behind a slot that was given up
     PullSkipped,
     /// Release two messages
@@ -226,7 +232,7 @@ impl Operation {
             Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
             Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
-            Self::PullBatch => (3, 0),
+            Self::PullBatch | Self::PullAgain | Self::PullCopyAgain => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
             Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
@@ -281,10 +287,17 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::Send | Operation::SendSkipped | Operation::Commit | Operation::Overwrite => {
             sent(&mut all, 1, if finished { Must::Be } else { Must::Maybe });
         }
+        Operation::SendAgain => {
+            sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe });
+            // The first one was sent before.
+            let first = scene.waiting as usize;
+            all[first] = whole(scene.end());
+        }
         Operation::SendBatch => sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
         Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
+        Operation::PullAgain | Operation::PullCopyAgain if !finished => held(&mut all, 2, Must::Maybe),
         // In the long way it has been held for a moment.
         Operation::PullCopy if !finished => held(&mut all, 1, Must::Maybe),
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
@@ -302,6 +315,11 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::ReleaseLate | Operation::HoldLate => all[1].there = gone,
         Operation::Overwrite | Operation::HoldRelease | Operation::HoldLeave | Operation::PullCopy => {
             all[0].there = gone;
+        }
+        // The first one was released before.
+        Operation::PullAgain | Operation::PullCopyAgain => {
+            all[0].there = Must::NotBe;
+            all[1].there = gone;
         }
         // Here, not among the dead letters: the last one only if it has not been delivered either.
         Operation::Bury | Operation::BuryBatch => {

@@ -204,6 +204,7 @@ fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
                 Operation::Send | Operation::SendSkipped | Operation::SendFull | Operation::Overwrite => {
                     send(operation, tx, scene)?
                 }
+                Operation::SendAgain => send_again(tx, scene)?,
                 Operation::Commit | Operation::Abort => loan(operation, tx, scene)?,
                 Operation::SendBatch => send_batch(tx, scene)?,
                 Operation::WaitAny | Operation::WaitAnyFull => wait(operation, tx, rx)?,
@@ -232,6 +233,15 @@ fn send(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
         (Operation::SendFull, Err(ringpost::SendError::Full { .. })) => Ok(()),
         (_, sent) => Ok(sent?),
     }
+}
+
+fn send_again(mut tx: Sender, scene: Scene) -> Result<()> {
+    let (first, second) = (message::make(scene.end()), message::make(scene.end() + 1));
+    tx.send(&first)?;
+    begin();
+    let sent = tx.send(&second);
+    finish();
+    Ok(sent?)
 }
 
 fn loan(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
@@ -282,6 +292,22 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
         }
         Operation::PullCopy => {
             let mut bytes = Vec::with_capacity(message::MAX_LEN);
+            begin();
+            let copied = rx.recv_copy(&mut bytes);
+            finish();
+            copied?;
+            message::read(&bytes).ok_or("the copy is torn")?;
+        }
+        Operation::PullAgain => {
+            rx.recv()?.release();
+            begin();
+            let released = rx.recv().map(Message::release);
+            finish();
+            released?;
+        }
+        Operation::PullCopyAgain => {
+            let mut bytes = Vec::with_capacity(message::MAX_LEN);
+            rx.recv_copy(&mut bytes)?;
             begin();
             let copied = rx.recv_copy(&mut bytes);
             finish();
