@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cell::{BATCH, Lane, Round, Task, Times};
 use crate::control::{Control, Order, now_ns};
 use crate::idle::{Idle, is_silence};
+use crate::interrupt;
 use crate::lanes::{Follow, Lead, one_way, open_loop, trip};
 use crate::machine::{Machine, pin};
 use crate::probe::{self, Domain};
@@ -141,7 +142,7 @@ pub(crate) fn lead(task: &Task, control: &'static Control, round: impl Lead) -> 
 }
 
 fn keep_on(core: usize) -> Result<()> {
-    anyhow::ensure!(pin(core), "this side cannot be kept on processor {core}");
+    ensure!(pin(core), "this side cannot be kept on processor {core}");
     Ok(())
 }
 
@@ -160,6 +161,7 @@ impl<F: Lead> Leader<F> {
         let mut rounds: Vec<Round> = Vec::new();
         let whole = |rounds: &[Round]| rounds.iter().filter(|round| round.domain() != Domain::Mixed).count();
         while whole(&rounds) < task.rounds as usize && rounds.len() < task.most_rounds as usize {
+            ensure!(!interrupt::came(), "interrupted");
             let before = self.probe()?;
             let (elapsed_ns, times) = self.run(count)?;
             rounds.push(Round { probes: [before, self.probe()?], count, elapsed_ns, times });

@@ -158,7 +158,9 @@ pub fn remarks(results: &Results) -> Vec<String> {
         ),
         "Times are compared by the mean of their middle half: as steady as p50, and finer than the clock's steps."
             .to_owned(),
-        "near, far: a raw ping-pong before and after each round took less than 200 ns, or more than 250 ns.".to_owned(),
+        "near, far: a raw ping-pong before and after each round took less than 200 ns, or more than 250 ns; or both times about \
+         the same, and less or more than 225 ns."
+            .to_owned(),
         format!("{dropped} of {all} rounds were dropped, because the processors moved or were disturbed meanwhile."),
     ];
     let empty: Vec<_> = results.cells.iter().filter(|outcome| outcome.is_empty()).collect();
