@@ -83,7 +83,9 @@ fn forms(senders: WhichEnds, receivers: WhichEnds) -> Vec<&'static str> {
 /// written in place.
 fn queue(form: &str, lane: Lane, len: usize) -> Cell {
     let manner = match len {
+        // Reading a value in place is quicker for one of more than a word that is waited for, and only then.
         8 if lane != Lane::Batch => "-value",
+        48 | 64 if lane == Lane::One => "-value",
         len if len >= IN_PLACE => "",
         len if SIZES.contains(&len) => "-typed",
         _ => "-copy",

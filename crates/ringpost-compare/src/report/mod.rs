@@ -1,7 +1,8 @@
-//! How a run is told: a table for people, one JSON document, or one HTML file.
+//! How a run is told: a table for people, one JSON document, one HTML file, or tables of Markdown.
 
 pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod ratios;
 mod svg;
 pub mod sweeps;
@@ -140,6 +141,13 @@ pub fn is_called(cell: &Cell, name: &str) -> bool {
 #[must_use]
 pub fn is_peer(cell: &Cell) -> bool {
     matches!(cell.kind, Kind::Peer | Kind::System)
+}
+
+/// Who made it: forms of one thing share a maker; ringpost's two kinds of ends count as two.
+#[must_use]
+pub fn maker(cell: &Cell) -> String {
+    let parts = if cell.kind == Kind::Ringpost { 2 } else { usize::MAX };
+    cell.transport.split('-').take(parts).collect::<Vec<_>>().join("-")
 }
 
 /// The remarks that belong below any report.
