@@ -86,7 +86,7 @@ fn goals(results: &Results) -> String {
     }
     let headings: String = domains.iter().map(|domain| format!("<th class=\"n\">{}</th>", domain.name())).collect();
     format!(
-        "<section class=\"long\"><h2>Goals</h2><div class=\"wide\"><table><thead><tr><th>ratio</th><th>ends</th><th \
+        "<section class=\"long\"><h2>Goals</h2><div class=\"wide\"><table class=\"goals\"><thead><tr><th>ratio</th><th>ends</th><th \
          class=\"n\">goal</th>{headings}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 }
