@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a worker may take to end after it was told to.
-const GRACE_S: u32 = 2;
+const GRACE_S: u32 = 5;
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
 

@@ -161,7 +161,6 @@ impl<F: Lead> Leader<F> {
         let mut rounds: Vec<Round> = Vec::new();
         let whole = |rounds: &[Round]| rounds.iter().filter(|round| round.domain() != Domain::Mixed).count();
         while whole(&rounds) < task.rounds as usize && rounds.len() < task.most_rounds as usize {
-            ensure!(!interrupt::came(), "interrupted");
             let before = self.probe()?;
             let (elapsed_ns, times) = self.run(count)?;
             rounds.push(Round { probes: [before, self.probe()?], count, elapsed_ns, times });
@@ -181,6 +180,7 @@ impl<F: Lead> Leader<F> {
 
     /// One round: how long it took in nanoseconds, and the times of its messages if this side measures them.
     fn run(&mut self, count: u64) -> Result<(u64, Times)> {
+        ensure!(!interrupt::came(), "interrupted");
         self.orders += 1;
         let start_ns = now_ns() + HEAD_START_NS;
         self.control.give(self.orders, Order::Run { count, start_ns });

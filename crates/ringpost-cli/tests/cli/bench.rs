@@ -107,7 +107,7 @@ fn when_it_is_killed_its_workers_clean_up() {
             .is_ok_and(|stat: Value| stat["endpoints"].as_array().is_some_and(|e| !e.is_empty()))
     };
     for wait in [0, 50, 200] {
-        let running = Running::start(["bench", "--duration", "5s", "--sizes", "8"], Stdio::null());
+        let running = Running::start(["bench", "--duration", "2s", "--sizes", "8"], Stdio::null());
         let pid = running.pid();
         wait_for("a worker at a queue", || left_over(pid).iter().any(joined));
         std::thread::sleep(Duration::from_millis(wait));
