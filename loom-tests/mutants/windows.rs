@@ -11,7 +11,12 @@ pub const MUTANTS: &[Mutant] = &[
     kill("a window reaches into the next lap", WINDOW, "end.min(last_of_lap.saturating_add(1))", "end"),
     kill("a window has no end", WINDOW, "(position < self.end)", "(self.end > 0 || position < self.end)"),
     kill("a sender's window reaches beyond what is free", SS, "self.limit.min(end)", "end"),
-    kill("a window without a bound where each word must be asked", SS, "if self.free_by_head {\n            self.window", "if true {\n            self.window"),
+    kill(
+        "a window without a bound where each word must be asked",
+        SS,
+        "if self.free_by_head {\n            self.window",
+        "if true {\n            self.window",
+    ),
     kill(
         "a batch in a window commits Relaxed",
         SS,
@@ -19,7 +24,12 @@ pub const MUTANTS: &[Mutant] = &[
         "store(ready.bits(), Ordering::Relaxed);\n            self.tail",
     ),
     kill("tail does not tell of a batch", SS, "self.move_tail(memory, self.tail);", "let _ = memory;"),
-    kill("a message is sent in a window before it is written", SS, "if !write(slot) {\n            return false;\n        }\n        self.commit_one(memory, slot, ready);", "self.commit_one(memory, slot, ready);\n        if !write(slot) {\n            return false;\n        }"),
+    kill(
+        "a message is sent in a window before it is written",
+        SS,
+        "if !write(slot) {\n            return false;\n        }\n        self.commit_one(memory, slot, ready);",
+        "self.commit_one(memory, slot, ready);\n        if !write(slot) {\n            return false;\n        }",
+    ),
     kill(
         "a receiver takes in its window what is not ready",
         SR,
@@ -39,7 +49,12 @@ pub const MUTANTS: &[Mutant] = &[
         "|| word_of(slot) != ready {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));\n        read(slot);",
     ),
     kill("what came back leaves the window open", SR, "        self.window = Window::CLOSED;\n", ""),
-    kill("a window is opened over what is to come again", SR, "if !self.rewind {\n            self.window", "if true {\n            self.window"),
+    kill(
+        "a window is opened over what is to come again",
+        SR,
+        "if !self.rewind {\n            self.window",
+        "if true {\n            self.window",
+    ),
     kill(
         "what is shown from a window is not marked as delivered",
         SR,

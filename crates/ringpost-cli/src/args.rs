@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ringpost::{Accept, Ends, WhenFull};
+use ringpost_compare::worker::WORKER;
 
-use crate::bench::{BenchArgs, PeerArgs};
+use crate::bench::BenchArgs;
 use crate::units;
 
 const EXIT_STATUS: &str = "Exit status:
@@ -56,9 +57,14 @@ pub enum Command {
     Plan(Plan),
     /// Measure what queues between two processes do on this machine
     Bench(BenchArgs),
-    /// The second process of a measurement
-    #[command(hide = true)]
-    BenchPeer(PeerArgs),
+    /// One of the two processes of a measurement
+    #[command(name = WORKER, hide = true)]
+    BenchWorker {
+        /// What to do
+        task: String,
+        /// Which of the two
+        side: String,
+    },
     /// Write a completion script for a shell
     Completions {
         /// The shell

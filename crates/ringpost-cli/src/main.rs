@@ -48,7 +48,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Rm(args) => remove::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::BenchPeer(args) => bench::run_peer(&args),
+        Command::BenchWorker { task, side } => bench::run_worker(&task, &side),
         Command::Completions { shell } => {
             // First into memory: the generator panics when it cannot write.
             let mut script = Vec::new();

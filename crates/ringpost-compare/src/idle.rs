@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::interrupt;
+
 /// Looks at the clock once in so many polls: so seldom that it costs nothing.
 const LOOK_EVERY: u32 = 4096;
 
@@ -42,7 +44,7 @@ impl Idle {
     /// Between two polls.
     ///
     /// # Errors
-    /// Nothing has come for too long.
+    /// Nothing has come for too long, or an interrupt has.
     #[inline]
     pub fn pause(&mut self) -> Result<()> {
         std::hint::spin_loop();
@@ -66,11 +68,14 @@ impl Idle {
     /// Whether there is a point in waiting on.
     ///
     /// # Errors
-    /// Nothing has come for too long.
+    /// Nothing has come for too long, or an interrupt has.
     #[cold]
     pub fn look(&mut self) -> Result<()> {
         if self.one_core {
             std::thread::yield_now();
+        }
+        if interrupt::came() {
+            bail!("interrupted");
         }
         // Relaxed: a flag that is looked at again and again.
         if self.failed.is_some_and(|failed| failed.load(Ordering::Relaxed) != 0) {

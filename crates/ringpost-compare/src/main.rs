@@ -9,7 +9,7 @@ use clap::Parser;
 use ringpost_compare::cell::Lane;
 use ringpost_compare::plan::{EXTRAS, Effort, Only};
 use ringpost_compare::registry::{self, ENTRIES, Kind};
-use ringpost_compare::report::{html, json, table};
+use ringpost_compare::report::{html, json, markdown, table};
 use ringpost_compare::results::Results;
 use ringpost_compare::{costs, interrupt, memory, run, worker};
 
@@ -23,7 +23,8 @@ Examples:
   ringpost-compare --quick
   ringpost-compare --only ringpost,limits,trip
   ringpost-compare --json run.json --html run.html
-  ringpost-compare --from run.json --html run.html"
+  ringpost-compare --from run.json --html run.html
+  ringpost-compare --from run.json --markdown -"
 )]
 struct Args {
     /// Under two minutes in all, instead of some twenty
@@ -41,6 +42,9 @@ struct Args {
     /// Writes a report as one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Writes tables for a README to this file, or with - to standard output instead of the tables
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Measures nothing, and reports what that JSON document says
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "only", "repetitions"])]
     from: Option<PathBuf>,
@@ -76,19 +80,22 @@ fn compare(args: &Args, arguments: &str) -> Result<()> {
         Some(path) => json::read(&fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)?,
         None => measure(args, arguments)?,
     };
-    let document = json::document(&results)?;
-    let write =
-        |path: &PathBuf, text: String| fs::write(path, text).with_context(|| format!("writing {}", path.display()));
-    match &args.json {
-        Some(path) if path.as_os_str() == "-" => println!("{document:#}"),
-        Some(path) => write(path, format!("{document:#}\n"))?,
-        None => {}
+    let wanted = [
+        (&args.json, format!("{:#}\n", json::document(&results)?)),
+        (&args.markdown, markdown::text(&results)),
+        (&args.html, html::page(&results)),
+    ];
+    let mut printed = false;
+    for (path, text) in wanted.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
+        if path.as_os_str() == "-" {
+            print!("{text}");
+            printed = true;
+        } else {
+            fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
     }
-    if args.json.as_ref().is_none_or(|path| path.as_os_str() != "-") {
+    if !printed {
         print!("{}", table::text(&results));
-    }
-    if let Some(path) = &args.html {
-        write(path, html::page(&results))?;
     }
     let failed = results.cells.iter().filter(|outcome| outcome.failed.is_some()).count();
     anyhow::ensure!(failed == 0, "{failed} cells failed");

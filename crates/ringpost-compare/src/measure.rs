@@ -17,6 +17,7 @@ use crate::cell::{Round, Task};
 use crate::control::Control;
 use crate::crowd::{self, Member};
 use crate::idle::is_silence;
+use crate::interrupt;
 use crate::registry::Run;
 use crate::session;
 use crate::transports::Side;
@@ -35,7 +36,10 @@ const DIED: &str = "died before it could report";
 pub fn folder() -> Result<TempDir> {
     let memory = PathBuf::from("/dev/shm");
     let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    tempfile::Builder::new().prefix("ringpost-compare.").tempdir_in(parent).context("making a folder in memory")
+    tempfile::Builder::new()
+        .prefix(&format!("ringpost-compare.{}.", std::process::id()))
+        .tempdir_in(parent)
+        .context("making a folder in memory")
 }
 
 /// Runs `task` in processes of `program`, which is this one as a rule.
@@ -161,7 +165,7 @@ fn wait(workers: &mut [Worker], limit: Duration) -> Result<()> {
         running.push((worker, ended));
     }
     while !running.is_empty() {
-        if crate::interrupt::came() {
+        if interrupt::came() {
             bail!("interrupted");
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -169,6 +173,7 @@ fn wait(workers: &mut [Worker], limit: Duration) -> Result<()> {
             break;
         }
         let mut fds: Vec<_> = running.iter().map(|(_, ended)| PollFd::new(ended, PollFlags::IN)).collect();
+        fds.extend(interrupt::woken().map(|woken| PollFd::from_borrowed_fd(woken, PollFlags::IN)));
         let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         match poll(&mut fds, Some(&limit)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

@@ -267,6 +267,7 @@ mod tests {
         assert!(words(&["nonsense"]).is_err() && words(&["ring"]).is_err());
     }
 
+    #[cfg(feature = "in-process")]
     #[test]
     fn what_cannot_be_is_left_out_with_a_reason() {
         let found = cells(&words(&["line", "rtrb"]).unwrap(), &Effort::QUICK);

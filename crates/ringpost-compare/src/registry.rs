@@ -13,6 +13,7 @@ use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
 use crate::transports::cycle::Cycle;
+#[cfg(feature = "in-process")]
 use crate::transports::in_process::{Array, Channel, Rtrb};
 #[cfg(feature = "peers")]
 use crate::transports::peers;
@@ -33,7 +34,7 @@ pub enum Kind {
     System,
     /// Between threads of one process: no peer, but a mark to aim at.
     InProcess,
-    /// Something of another kind that only takes part where one thing is varied.
+    /// Something of another kind that only takes part where it is named, or where one thing is varied.
     Swept,
     /// A transport that does wrong, to show that the checks see it. Never part of a comparison.
     Broken,
@@ -140,6 +141,18 @@ macro_rules! small {
     };
 }
 
+/// For values that are copied out of their slots: small ones only.
+macro_rules! few {
+    ($type:ident) => {
+        |len| match len {
+            8 => Some(processes::<$type<1>>()),
+            48 => Some(processes::<$type<6>>()),
+            64 => Some(processes::<$type<8>>()),
+            _ => None,
+        }
+    };
+}
+
 #[cfg(feature = "peers")]
 pub(crate) use {by_size, small};
 
@@ -209,62 +222,40 @@ pub const ENTRIES: &[Entry] = &[
             Some(Work { able, lanes: &[Lane::One], refuses, run })
         },
     },
-    Entry {
-        name: "ringpost-single",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "single ends, bytes; loan and commit, recv in place",
-        work: |_| Some(processes::<ringpost::Raw<false, true>>()),
-    },
-    Entry {
-        name: "ringpost-single-copy",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "single ends, bytes; send, recv in place",
-        work: |_| Some(processes::<ringpost::Raw<false, false>>()),
-    },
-    Entry {
-        name: "ringpost-single-typed",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "single ends, values; send, recv in place",
-        work: by_size!(processes, SingleTyped),
-    },
-    Entry {
-        name: "ringpost-single-typed-loan",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "single ends, values; loan and commit, recv in place",
-        work: by_size!(processes, SingleTypedLoan),
-    },
-    Entry {
-        name: "ringpost-multi",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv in place",
-        work: |_| Some(processes::<ringpost::Raw<true, true>>()),
-    },
-    Entry {
-        name: "ringpost-multi-copy",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv in place",
-        work: |_| Some(processes::<ringpost::Raw<true, false>>()),
-    },
-    Entry {
-        name: "ringpost-multi-typed",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv in place",
-        work: by_size!(processes, MultiTyped),
-    },
-    Entry {
-        name: "ringpost-multi-typed-loan",
-        kind: Kind::Ringpost,
-        package: Some("ringpost"),
-        about: "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv in place",
-        work: by_size!(processes, MultiTypedLoan),
-    },
+    ours("ringpost-single", "single ends, bytes; loan and commit, recv in place", raw::<false, false, true>),
+    ours("ringpost-single-copy", "single ends, bytes; send, recv in place", raw::<false, false, false>),
+    ours("ringpost-single-typed", "single ends, values; send, recv in place", by_size!(processes, SingleTyped)),
+    ours("ringpost-single-value", "single ends, values; send, recv_value", few!(SingleValue)),
+    ours(
+        "ringpost-single-typed-loan",
+        "single ends, values; loan and commit, recv in place",
+        by_size!(processes, SingleTypedLoan),
+    ),
+    ours(
+        "ringpost-multi",
+        "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv in place",
+        raw::<true, true, true>,
+    ),
+    ours(
+        "ringpost-multi-copy",
+        "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv in place",
+        raw::<true, true, false>,
+    ),
+    ours(
+        "ringpost-multi-typed",
+        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv in place",
+        by_size!(processes, MultiTyped),
+    ),
+    ours(
+        "ringpost-multi-value",
+        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv_value",
+        few!(MultiValue),
+    ),
+    ours(
+        "ringpost-multi-typed-loan",
+        "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv in place",
+        by_size!(processes, MultiTypedLoan),
+    ),
     #[cfg(feature = "peers")]
     peers::SHAQ,
     #[cfg(feature = "peers")]
@@ -309,6 +300,7 @@ pub const ENTRIES: &[Entry] = &[
         about: "POSIX message queue; mq_send, mq_receive",
         work: |_| Some(processes::<packet::Posix>()),
     },
+    #[cfg(feature = "in-process")]
     Entry {
         name: "rtrb",
         kind: Kind::InProcess,
@@ -316,6 +308,7 @@ pub const ENTRIES: &[Entry] = &[
         about: "one to one; push and pop up to 128 B and chunks above, chunks for batches",
         work: by_size!(threads, Rtrb),
     },
+    #[cfg(feature = "in-process")]
     Entry {
         name: "array-queue",
         kind: Kind::InProcess,
@@ -323,6 +316,7 @@ pub const ENTRIES: &[Entry] = &[
         about: "crossbeam ArrayQueue, many to many; push, pop",
         work: small!(threads, Array),
     },
+    #[cfg(feature = "in-process")]
     Entry {
         name: "crossbeam-channel",
         kind: Kind::InProcess,
@@ -330,6 +324,38 @@ pub const ENTRIES: &[Entry] = &[
         about: "bounded channel, many to many; try_send and try_recv, recv for sleepers",
         work: small!(threads, Channel),
     },
+    mixed(
+        "ringpost-one-to-many",
+        "one sender, many receivers, bytes; loan and commit, recv in place",
+        raw::<false, true, true>,
+    ),
+    mixed(
+        "ringpost-one-to-many-copy",
+        "one sender, many receivers, bytes; send, recv in place",
+        raw::<false, true, false>,
+    ),
+    mixed(
+        "ringpost-one-to-many-typed",
+        "one sender, many receivers, values; send, recv in place",
+        small!(processes, OneToManyTyped),
+    ),
+    mixed("ringpost-one-to-many-value", "one sender, many receivers, values; send, recv_value", few!(OneToManyValue)),
+    mixed(
+        "ringpost-many-to-one",
+        "many senders, one receiver, bytes; loan and commit, recv in place",
+        raw::<true, false, true>,
+    ),
+    mixed(
+        "ringpost-many-to-one-copy",
+        "many senders, one receiver, bytes; send, recv in place",
+        raw::<true, false, false>,
+    ),
+    mixed(
+        "ringpost-many-to-one-typed",
+        "many senders, one receiver, values; send, recv in place",
+        small!(processes, ManyToOneTyped),
+    ),
+    mixed("ringpost-many-to-one-value", "many senders, one receiver, values; send, recv_value", few!(ManyToOneValue)),
     Entry {
         name: "buffers-as-wide",
         kind: Kind::Swept,
@@ -368,10 +394,29 @@ type FewBuffers<const WORDS: usize> = Buffers<WORDS, 0, 1>;
 type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 0, 64>;
 /// In ringpost's queues a word stands before each message.
 type WideBuffers = Buffers<1, 1, 1>;
-type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false>;
-type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, true>;
-type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false>;
-type MultiTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, true, true>;
+type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false, false>;
+type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, false, true>;
+type SingleValue<const WORDS: usize> = ringpost::Value<WORDS, false, false>;
+type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, true, false>;
+type MultiTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, true, true, true>;
+type MultiValue<const WORDS: usize> = ringpost::Value<WORDS, true, true>;
+type OneToManyTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, true, false>;
+type OneToManyValue<const WORDS: usize> = ringpost::Value<WORDS, false, true>;
+type ManyToOneTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, false, false>;
+type ManyToOneValue<const WORDS: usize> = ringpost::Value<WORDS, true, false>;
+
+fn raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>(_len: usize) -> Option<Work> {
+    Some(processes::<ringpost::Raw<SENDERS, RECEIVERS, LEND>>())
+}
+
+const fn ours(name: &'static str, about: &'static str, work: fn(usize) -> Option<Work>) -> Entry {
+    Entry { name, kind: Kind::Ringpost, package: Some("ringpost"), about, work }
+}
+
+/// Takes part where it is named.
+const fn mixed(name: &'static str, about: &'static str, work: fn(usize) -> Option<Work>) -> Entry {
+    Entry { kind: Kind::Swept, ..ours(name, about, work) }
+}
 
 const fn broken(name: &'static str, work: fn(usize) -> Option<Work>) -> Entry {
     Entry { name, kind: Kind::Broken, package: None, about: "does wrong, to show that the checks see it", work }
@@ -383,10 +428,10 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
 }
 
-/// The name of a package and the version that this program was built with, which the lock file tells.
+/// The name of a package and the version that this program was built with, where the lock file was there to tell.
 #[must_use]
 pub fn version(package: &str) -> String {
-    let lock = include_str!("../../../Cargo.lock");
+    let lock = include_str!(concat!(env!("OUT_DIR"), "/Cargo.lock"));
     let versions = lock.split("[[package]]").filter_map(|text| {
         let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix('"'));
         (value("name = \"")? == package).then(|| value("version = \""))?

@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cell::{BATCH, Lane, Round, Task, Times};
 use crate::control::{Control, Order, now_ns};
 use crate::idle::{Idle, is_silence};
+use crate::interrupt;
 use crate::lanes::{Follow, Lead, one_way, open_loop, trip};
 use crate::machine::{Machine, pin};
 use crate::probe::{self, Domain};
@@ -141,7 +142,7 @@ pub(crate) fn lead(task: &Task, control: &'static Control, round: impl Lead) -> 
 }
 
 fn keep_on(core: usize) -> Result<()> {
-    anyhow::ensure!(pin(core), "this side cannot be kept on processor {core}");
+    ensure!(pin(core), "this side cannot be kept on processor {core}");
     Ok(())
 }
 
@@ -179,6 +180,7 @@ impl<F: Lead> Leader<F> {
 
     /// One round: how long it took in nanoseconds, and the times of its messages if this side measures them.
     fn run(&mut self, count: u64) -> Result<(u64, Times)> {
+        ensure!(!interrupt::came(), "interrupted");
         self.orders += 1;
         let start_ns = now_ns() + HEAD_START_NS;
         self.control.give(self.orders, Order::Run { count, start_ns });

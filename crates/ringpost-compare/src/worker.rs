@@ -4,19 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Round, Task, Times};
 use crate::control::Control;
-use crate::crowd;
 use crate::registry::{self, Run, Work};
 use crate::transports::Side;
+use crate::{crowd, interrupt};
 
 /// The hidden argument that makes this program a worker; a [`Task`] and a [`Side`] follow it.
-pub const WORKER: &str = "worker";
+pub const WORKER: &str = "bench-worker";
 
 /// The hidden argument that makes this program one of a crowd; a [`crowd::Task`] and its place in the crowd follow it.
 pub const CROWD_WORKER: &str = "crowd-worker";
@@ -55,11 +53,20 @@ pub type Report = Result<Part, String>;
 pub fn run(task: &str, side: &str) -> Result<()> {
     let task: Task = serde_json::from_str(task).context("a worker is started by the tool, not by hand")?;
     let side: Side = serde_json::from_str(side).context("a worker is started by the tool, not by hand")?;
-    // Nobody is left to end this one if the first process is killed.
-    let _ = set_pdeathsig(Signal::SIGKILL);
+    interrupt::watch_as_worker()?;
     let report: Report = work(&task, side).map_err(|error| format!("{error:#}"));
-    fs::write(report_file(side, &task.place.dir), serde_json::to_vec(&report)?).context("leaving a report")?;
-    report.map(drop).map_err(|error| anyhow!(error))
+    leave(&report, &report_file(side, &task.place.dir), &task.place.dir)
+}
+
+/// Leaves a report; but when interrupted, nothing: nobody may be left to remove it.
+fn leave<T: Serialize>(report: &Result<T, String>, file: &Path, dir: &Path) -> Result<()> {
+    if interrupt::came() {
+        // Somebody else may have done so.
+        let _ = fs::remove_dir_all(dir);
+        bail!("interrupted");
+    }
+    fs::write(file, serde_json::to_vec(report)?).context("leaving a report")?;
+    report.as_ref().map(drop).map_err(|error| anyhow!(error.clone()))
 }
 
 /// Plays its part in a crowd, and writes a report.
@@ -70,14 +77,13 @@ pub fn run_member(task: &str, place: &str) -> Result<()> {
     let task: crowd::Task = serde_json::from_str(task).context("a worker is started by the tool, not by hand")?;
     let (side, index): (Side, usize) =
         serde_json::from_str(place).context("a worker is started by the tool, not by hand")?;
-    let _ = set_pdeathsig(Signal::SIGKILL);
+    interrupt::watch_as_worker()?;
     let done = match find(&task.transport, task.place.len)?.run {
         Run::Processes { member, .. } => member(&task, side, index),
         Run::Threads(_) => bail!("between processes only"),
     };
     let report = done.map_err(|error| format!("{error:#}"));
-    fs::write(member_file(side, index, &task.place.dir), serde_json::to_vec(&report)?).context("leaving a report")?;
-    report.map(drop).map_err(|error| anyhow!(error))
+    leave(&report, &member_file(side, index, &task.place.dir), &task.place.dir)
 }
 
 /// A thousand endpoints have two descriptors each.

@@ -186,6 +186,9 @@ fn a_short_run_writes_all_reports() {
     assert!(std::fs::read_to_string(&html).unwrap().starts_with("<!DOCTYPE html>"));
     let again = run(&[&format!("--from={}", json.display())]);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), table);
+    let markdown = run(&[&format!("--from={}", json.display()), "--markdown=-"]);
+    let markdown = String::from_utf8(markdown.stdout).unwrap();
+    assert!(markdown.starts_with("`ringpost-compare --quick") && !markdown.contains("both poll"), "{markdown}");
 }
 
 #[test]

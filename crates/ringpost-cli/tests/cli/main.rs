@@ -1,5 +1,6 @@
 //! The tool as scripts see it: exit statuses, bytes on standard output, words on standard error, and signals.
 
+mod bench;
 mod corrupt;
 mod doctor;
 mod interrupts;

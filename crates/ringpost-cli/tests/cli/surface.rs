@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use crate::run::{RINGPOST, create, numbered, ok, ok_with, run};
 
-const COMMANDS: [&str; 10] = ["create", "send", "pull", "stat", "peek", "doctor", "ls", "rm", "plan", "completions"];
+const COMMANDS: [&str; 11] =
+    ["create", "send", "pull", "stat", "peek", "doctor", "ls", "rm", "plan", "bench", "completions"];
 
 #[test]
 fn each_command_has_help() {

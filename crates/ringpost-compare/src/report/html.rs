@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use super::ratios::{Ratio, ratios};
+use super::ratios::{Ratio, beside_each_other, ratios};
 use super::svg::{Curve, Range, curves, escape, ranges};
-use super::{CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, rate, remarks, size, sweeps, time};
+use super::{
+    CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, maker, rate, remarks, size, sweeps, time,
+};
 use crate::cell::{Lane, SIZES};
 use crate::probe::Domain;
 use crate::registry::Kind;
@@ -77,33 +79,43 @@ fn meaning(kind: Kind) -> &'static str {
 }
 
 fn goals(results: &Results) -> String {
-    let known: Vec<_> = ratios(results).into_iter().filter(|r| r.ringpost.is_some() && r.against.is_some()).collect();
-    if known.is_empty() {
-        return String::new();
+    let (ratios, domains) = (ratios(results), results.domains());
+    let rows: String = beside_each_other(&ratios).iter().map(|row| goal(row, &domains)).collect();
+    if rows.is_empty() {
+        return rows;
     }
-    let rows: String = known.iter().map(goal).collect();
+    let headings: String = domains.iter().map(|domain| format!("<th class=\"n\">{}</th>", domain.name())).collect();
     format!(
-        "<section><h2>Goals</h2><table><thead><tr><th>ratio</th><th>ends</th><th>processors</th><th>goal</th><th>measured</th>\
-         <th></th><th>of</th></tr></thead><tbody>{rows}</tbody></table></section>"
+        "<section class=\"long\"><h2>Goals</h2><div class=\"wide\"><table class=\"goals\"><thead><tr><th>ratio</th><th>ends</th><th \
+         class=\"n\">goal</th>{headings}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 }
 
-fn goal(ratio: &Ratio) -> String {
-    let (class, mark) = match ratio.is_met() {
-        Some(true) => ("met", "met"),
-        Some(false) => ("missed", "missed"),
-        None => ("unknown", "not measured"),
-    };
+/// One goal, with what was measured at each distance of the processors, and of whom.
+fn goal(row: &[&Ratio], domains: &[Domain]) -> String {
     let name = |side: &Option<(String, f64)>| side.as_ref().map_or_else(String::new, |(name, _)| escape(name));
+    let cell = |domain: &Domain| {
+        let Some(ratio) = row.iter().find(|ratio| ratio.domain.is_none_or(|of| of == *domain)) else {
+            return "<td></td>".to_owned();
+        };
+        let (class, mark) = match ratio.is_met() {
+            Some(true) => ("met", "met"),
+            Some(false) => ("missed", "missed"),
+            None => ("unknown", "not measured"),
+        };
+        format!(
+            "<td class=\"n\"><span class=\"{class}\">{} {mark}</span><br/><small>{} / {}</small></td>",
+            ratio.measured_text(),
+            name(&ratio.ringpost),
+            name(&ratio.against),
+        )
+    };
+    let cells: String = domains.iter().map(cell).collect();
     format!(
-        r#"<tr><td>{}</td><td>{}</td><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="{class}">{mark}</td><td>{} / {}</td></tr>"#,
-        escape(&ratio.what),
-        ratio.ends,
-        ratio.domain_text(),
-        ratio.goal_text(),
-        ratio.measured_text(),
-        name(&ratio.ringpost),
-        name(&ratio.against),
+        r#"<tr><td>{}</td><td>{}</td><td class="n">{}</td>{cells}</tr>"#,
+        escape(&row[0].what).replace(" B,", "\u{a0}B,"),
+        row[0].ends,
+        row[0].goal_text(),
     )
 }
 
@@ -144,21 +156,25 @@ fn lane(group: &[&Outcome], domain: Domain) -> String {
     section + "</section>"
 }
 
-/// The best of each maker, as curves over percentiles.
+/// Curves that can be told apart in one chart.
+const CURVES: usize = 9;
+
+/// The best of each maker, as curves over percentiles: ringpost, and the quickest of the others.
 fn distribution(group: &[&Outcome], domain: Domain) -> String {
     let cell = &group[0].cell;
     if !is_timed(cell.lane) {
         return String::new();
     }
     let mut lines: Vec<Curve> = Vec::new();
-    let mut made = Vec::new();
+    let (mut made, mut others) = (Vec::new(), 0);
     let mut sorted: Vec<_> = group.iter().filter_map(|o| Some((*o, o.domains.get(&domain)?))).collect();
     sorted.sort_by(|(_, a), (_, b)| super::score(cell.lane, a).total_cmp(&super::score(cell.lane, b)));
     for (outcome, figures) in sorted {
-        let maker = maker(&outcome.cell);
-        if made.contains(&maker) || figures.curve.is_empty() {
+        let (maker, ours) = (maker(&outcome.cell), outcome.cell.kind == Kind::Ringpost);
+        if made.contains(&maker) || figures.curve.is_empty() || !ours && others == CURVES {
             continue;
         }
+        others += usize::from(!ours);
         let class = class(outcome.cell.kind);
         let dash = lines.iter().filter(|line| line.class == class).count();
         let nines = |percentile: f64| -(1.0 - percentile / 100.0).log10();
@@ -168,16 +184,10 @@ fn distribution(group: &[&Outcome], domain: Domain) -> String {
     }
     let marks = [(0.0, "least"), (0.301, "50 %"), (1.0, "90 %"), (2.0, "99 %"), (3.0, "99.9 %"), (4.0, "99.99 %")];
     format!(
-        "<figure>{}<figcaption>Times up to which so many of all messages arrived; the best form of each, all repetitions \
-         together</figcaption></figure>",
+        "<figure>{}<figcaption>Times up to which so many of all messages arrived, all repetitions together; ringpost and the quickest of \
+         the others, each in its best form</figcaption></figure>",
         curves(&lines, &marks, time)
     )
-}
-
-/// Who made it: forms of one thing share a maker; ringpost's two kinds of ends count as two.
-fn maker(cell: &Cell) -> String {
-    let parts = if cell.kind == Kind::Ringpost { 2 } else { usize::MAX };
-    cell.transport.split('-').take(parts).collect::<Vec<_>>().join("-")
 }
 
 /// Messages a second over their size.
@@ -201,19 +211,28 @@ fn by_size(results: &Results, domain: Domain) -> String {
             })
             .collect();
         if points.len() > 1 {
-            let class = class(kind);
-            let dash = lines.iter().filter(|line| line.class == class).count();
-            lines.push(Curve { label: name, class, dash, points });
+            lines.push(Curve { label: name, class: class(kind), dash: 0, points });
         }
     }
     if lines.is_empty() {
         return String::new();
     }
+    // Those that carry most at their best size, and ringpost.
+    let most = |line: &Curve| line.points.iter().map(|point| point.1).fold(0.0, f64::max);
+    lines.sort_by(|a, b| most(b).total_cmp(&most(a)));
+    let mut others = 0;
+    lines.retain(|line| {
+        others += usize::from(line.class != class(Kind::Ringpost));
+        line.class == class(Kind::Ringpost) || others <= CURVES
+    });
+    for index in 1..lines.len() {
+        lines[index].dash = lines[..index].iter().filter(|line| line.class == lines[index].class).count();
+    }
     let names = SIZES.map(size);
     let marks: Vec<_> = names.iter().enumerate().map(|(index, name)| (index as f64, &**name)).collect();
     format!(
-        "<section><h3>Bytes a second by size of message, one by one</h3><figure>{}<figcaption>The best form of each; every byte \
-         written by one side and read by the other</figcaption></figure></section>",
+        "<section><h3>Bytes a second by size of message, one by one</h3><figure>{}<figcaption>ringpost and those that carry most, each in its best \
+         form; every byte written by one side and read by the other</figcaption></figure></section>",
         curves(&lines, &marks, bandwidth)
     )
 }
@@ -249,8 +268,8 @@ fn figures_table(measured: &[(&Cell, &crate::results::Figures)]) -> String {
         );
     }
     format!(
-        "<details><summary>Figures</summary><table><thead><tr><th></th>{head}<th>counted</th></tr></thead><tbody>{rows}</tbody>\
-         </table></details>"
+        "<details><summary>Figures</summary><div class=\"wide\"><table class=\"figures\"><thead><tr><th></th>{head}<th>counted</th></tr></thead><tbody>{rows}</tbody>\
+         </table></div></details>"
     )
 }
 
@@ -279,9 +298,9 @@ fn crowds(results: &Results) -> String {
         return rows;
     }
     format!(
-        "<section><h2>Crowds</h2><p>{CROWD_HEADING}.</p><table><thead><tr><th></th><th class=\"n\">processes</th><th \
+        "<section><h2>Crowds</h2><p>{CROWD_HEADING}.</p><div class=\"wide\"><table><thead><tr><th></th><th class=\"n\">processes</th><th \
          class=\"n\">messages</th><th class=\"n\">slowest sender</th><th class=\"n\">slowest receiver</th></tr></thead><tbody>\
-         {rows}</tbody></table></section>"
+         {rows}</tbody></table></div></section>"
     )
 }
 
@@ -305,7 +324,7 @@ fn left_out(results: &Results) -> String {
         return rows;
     }
     format!(
-        "<section><h2>Left out, or failed</h2><details><summary>Why</summary><table><tbody>{rows}</tbody></table></details></section>"
+        "<section><h2>Left out, or failed</h2><details><summary>Why</summary><div class=\"wide\"><table><tbody>{rows}</tbody></table></div></details></section>"
     )
 }
 
@@ -320,7 +339,9 @@ fn compared(results: &Results) -> String {
         )
     };
     let rows: String = results.compared.iter().map(row).collect();
-    format!("<section><h2>What was compared</h2><table><tbody>{rows}</tbody></table></section>")
+    format!(
+        "<section><h2>What was compared</h2><div class=\"wide\"><table><tbody>{rows}</tbody></table></div></section>"
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! How a run is told: a table for people, one JSON document, or one HTML file.
+//! How a run is told: a table for people, one JSON document, one HTML file, or tables of Markdown.
 
 pub mod costs;
 pub mod growth;
 pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod ratios;
 mod svg;
 pub mod sweeps;
@@ -144,6 +145,13 @@ pub fn is_peer(cell: &Cell) -> bool {
     matches!(cell.kind, Kind::Peer | Kind::System)
 }
 
+/// Who made it: forms of one thing share a maker; ringpost's two kinds of ends count as two.
+#[must_use]
+pub fn maker(cell: &Cell) -> String {
+    let parts = if cell.kind == Kind::Ringpost { 2 } else { usize::MAX };
+    cell.transport.split('-').take(parts).collect::<Vec<_>>().join("-")
+}
+
 /// The remarks that belong below any report.
 #[must_use]
 pub fn remarks(results: &Results) -> Vec<String> {
@@ -160,7 +168,9 @@ pub fn remarks(results: &Results) -> Vec<String> {
         ),
         "Times are compared by the mean of their middle half: as steady as p50, and finer than the clock's steps."
             .to_owned(),
-        "near, far: a raw ping-pong before and after each round took less than 200 ns, or more than 250 ns.".to_owned(),
+        "near, far: a raw ping-pong before and after each round took less than 200 ns, or more than 250 ns; or both times about \
+         the same, and less or more than 225 ns."
+            .to_owned(),
         format!("{dropped} of {all} rounds were dropped, because the processors moved or were disturbed meanwhile."),
     ];
     let empty: Vec<_> = results.cells.iter().filter(|outcome| outcome.is_empty()).collect();

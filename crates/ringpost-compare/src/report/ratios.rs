@@ -152,6 +152,19 @@ pub fn ratios(results: &Results) -> Vec<Ratio> {
     found
 }
 
+/// Those of which both sides were measured, each with the same at the other distance of the processors, if there is one.
+#[must_use]
+pub fn beside_each_other(ratios: &[Ratio]) -> Vec<Vec<&Ratio>> {
+    let mut rows: Vec<Vec<&Ratio>> = Vec::new();
+    for ratio in ratios.iter().filter(|ratio| ratio.ringpost.is_some() && ratio.against.is_some()) {
+        match rows.iter_mut().find(|row| (&row[0].what, row[0].ends) == (&ratio.what, ratio.ends)) {
+            Some(row) => row.push(ratio),
+            None => rows.push(vec![ratio]),
+        }
+    }
+    rows
+}
+
 /// No system calls: the most that any form made, in all, against none.
 fn calls(results: &Results, ends: &'static str) -> Option<Ratio> {
     let prefix = format!("ringpost-{ends}");

@@ -39,7 +39,7 @@ impl Axis {
         let decades = (self.most / self.least).log10();
         let steps: &[f64] = if decades < 1.2 {
             &[1.0, 2.0, 3.0, 5.0, 7.0]
-        } else if decades < 3.0 {
+        } else if decades < 3.4 {
             &[1.0, 2.0, 5.0]
         } else {
             &[1.0]
@@ -49,6 +49,11 @@ impl Axis {
         let all = (first..=last).flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
         all.filter(|tick| (self.least..=self.most).contains(tick)).collect()
     }
+}
+
+/// A round number, without its zeros after the point.
+fn round(text: &str) -> String {
+    text.replacen(".00 ", " ", 1).replacen(".0 ", " ", 1)
 }
 
 /// One line of a chart of ranges.
@@ -84,7 +89,7 @@ pub fn ranges(rows: &[Range], format: Format) -> String {
             svg,
             r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{floor}"/><text class="tick" x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
             floor + 16.0,
-            escape(&format(tick))
+            escape(&round(&format(tick)))
         );
     }
     for (index, row) in rows.iter().enumerate() {
@@ -145,7 +150,7 @@ pub fn curves(curves: &[Curve], marks: &[(f64, &str)], format: Format) -> String
             WIDTH - RIGHT,
             LEFT - 8.0,
             y + 4.0,
-            escape(&format(tick))
+            escape(&round(&format(tick)))
         );
     }
     for (x, text) in marks {

@@ -155,7 +155,7 @@ fn table(title: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
     let body: String =
         rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", &mut row.iter().map(String::as_str)))).collect();
     format!(
-        "<section><h3>{title}</h3><table><thead><tr>{}</tr></thead><tbody>{body}</tbody></table></section>",
+        "<section><h3>{title}</h3><div class=\"wide\"><table><thead><tr>{}</tr></thead><tbody>{body}</tbody></table></div></section>",
         cells("th", &mut headings.iter().copied())
     )
 }

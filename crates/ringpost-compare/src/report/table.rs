@@ -127,8 +127,14 @@ fn left_out(results: &Results) -> String {
     if text.is_empty() { text } else { format!("\nFailed\n{text}") }
 }
 
-/// Rows under their headings: the first column to the left, the others to the right.
+/// Rows under their headings: the first column, and the seventh, to the left, the others to the right.
 pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+    columns(&[0, 6], headings, rows)
+}
+
+/// Rows under their headings: the columns of these numbers to the left, the others to the right.
+#[must_use]
+pub fn columns(left: &[usize], headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
@@ -137,7 +143,7 @@ pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &[&str]| {
         let pad = |(index, (cell, width)): (usize, (&&str, &usize))| {
             let room = " ".repeat(width.saturating_sub(cell.chars().count()));
-            if index == 0 || index == 6 { format!("{cell}{room}") } else { format!("{room}{cell}") }
+            if left.contains(&index) { format!("{cell}{room}") } else { format!("{room}{cell}") }
         };
         let cells: Vec<_> = cells.iter().zip(&widths).enumerate().map(pad).collect();
         format!("  {}\n", cells.join("  ").trim_end())

@@ -21,6 +21,7 @@
 //! * The queue holds [`Place::depth`] messages, and where the library must round, the nearest that it allows.
 
 pub mod cycle;
+#[cfg(feature = "in-process")]
 pub mod in_process;
 pub mod packet;
 #[cfg(feature = "peers")]
@@ -72,6 +73,8 @@ pub enum Side {
 pub enum Waiting {
     /// It polls without pause. `send`, `send_batch`, `recv` and `recv_batch` are called.
     Spin,
+    /// The same where there is one processor only: it polls, but gives that away soon, where it can. The same calls.
+    Share,
     /// It sleeps in the kernel. `send_asleep` and `recv_asleep` are called.
     Sleep,
 }

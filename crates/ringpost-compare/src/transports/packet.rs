@@ -69,7 +69,7 @@ fn packets() -> Result<OwnedFd> {
 }
 
 fn flags(place: &Place) -> MsgFlags {
-    if place.wait == Waiting::Spin { MsgFlags::MSG_DONTWAIT } else { MsgFlags::empty() }
+    if place.wait != Waiting::Sleep { MsgFlags::MSG_DONTWAIT } else { MsgFlags::empty() }
 }
 
 /// Sends.
@@ -177,7 +177,7 @@ fn make(place: &Place, depth: usize) -> Result<()> {
 }
 
 fn posix(place: &Place, access: MQ_OFlag) -> Result<MqdT> {
-    let wait = if place.wait == Waiting::Spin { MQ_OFlag::O_NONBLOCK } else { MQ_OFlag::empty() };
+    let wait = if place.wait != Waiting::Sleep { MQ_OFlag::O_NONBLOCK } else { MQ_OFlag::empty() };
     mq_open(format!("/{}", place.name).as_str(), access | wait | MQ_OFlag::O_CLOEXEC, Mode::empty(), None)
         .context("mq_open")
 }

@@ -1,5 +1,6 @@
 //! ringpost itself, in its forms: single or multi ends, bytes or values of a type, lent slots or copies.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -13,23 +14,26 @@ use crate::idle::Idle;
 /// How long an empty queue is waited for before somebody looks at the clock.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Values of up to so many words are received by value.
-const BY_VALUE: usize = 16;
-
-/// Bytes. `MANY`: any number of ends, of which [`Place::joined`] are joined on each side. `LEND`: written where the
-/// receiver reads them, instead of copied there.
-pub struct Raw<const MANY: bool, const LEND: bool>;
+/// Bytes. `SENDERS`, `RECEIVERS`: any number of those, of which [`Place::joined`] are joined, instead of one. `LEND`: written
+/// where the receiver reads them, instead of copied there.
+pub struct Raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
 
 /// Values of one type, whose length the compiler knows; else the same.
-pub struct Typed<const WORDS: usize, const MANY: bool, const LEND: bool>;
+pub struct Typed<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
+
+/// Values that are copied out and released in one step.
+pub struct Value<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool>;
 
 /// Removes the queue.
-pub struct Guard(String);
+pub struct Guard {
+    name: String,
+    _queue: Box<dyn Any>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
         // It may be gone already, and nobody is left to tell.
-        let _ = ::ringpost::remove(&self.0);
+        let _ = ::ringpost::remove(&self.name);
     }
 }
 
@@ -42,43 +46,65 @@ const fn able(many: bool, lend: bool) -> Able {
     }
 }
 
-impl<const MANY: bool, const LEND: bool> Transport for Raw<MANY, LEND> {
-    const ABLE: Able = able(MANY, LEND);
+impl<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool> Transport for Raw<SENDERS, RECEIVERS, LEND> {
+    const ABLE: Able = able(SENDERS && RECEIVERS, LEND);
     type Guard = Guard;
     type Tx = RawTx<LEND>;
     type Rx = End<[u8]>;
 
     fn create(place: &Place) -> Result<Guard> {
-        open::<_, MANY>(place, bytes(place)).map(|_| Guard(place.name.clone()))
+        create(place, options::<_, SENDERS, RECEIVERS>(place, bytes(place)))
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        let (tx, idle) = senders::<_, MANY>(place, bytes(place))?;
+        let (tx, idle) = senders(place, options::<_, SENDERS, RECEIVERS>(place, bytes(place)), SENDERS)?;
         Ok(RawTx { tx, len: place.len, buffer: Vec::new(), _idle: idle })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        receivers::<_, MANY>(place, bytes(place))
+        receivers(place, options::<_, SENDERS, RECEIVERS>(place, bytes(place)), RECEIVERS)
     }
 }
 
-impl<const WORDS: usize, const MANY: bool, const LEND: bool> Transport for Typed<WORDS, MANY, LEND> {
-    const ABLE: Able = able(MANY, LEND);
+impl<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool, const LEND: bool> Transport
+    for Typed<WORDS, SENDERS, RECEIVERS, LEND>
+{
+    const ABLE: Able = able(SENDERS && RECEIVERS, LEND);
     type Guard = Guard;
     type Tx = TypedTx<WORDS, LEND>;
-    type Rx = TypedRx<WORDS>;
+    type Rx = End<[u64; WORDS]>;
 
     fn create(place: &Place) -> Result<Guard> {
-        open::<_, MANY>(place, values::<WORDS>(place)).map(|_| Guard(place.name.clone()))
+        create(place, options::<_, SENDERS, RECEIVERS>(place, values::<WORDS>(place)))
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        let (tx, idle) = senders::<_, MANY>(place, values::<WORDS>(place))?;
+        let (tx, idle) = senders(place, options::<_, SENDERS, RECEIVERS>(place, values::<WORDS>(place)), SENDERS)?;
         Ok(TypedTx { tx, buffer: vec![[0; WORDS]; 1], _idle: idle })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        receivers::<_, MANY>(place, values::<WORDS>(place)).map(TypedRx)
+        receivers(place, options::<_, SENDERS, RECEIVERS>(place, values::<WORDS>(place)), RECEIVERS)
+    }
+}
+
+impl<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool> Transport for Value<WORDS, SENDERS, RECEIVERS> {
+    const ABLE: Able =
+        Able { batch: Support::No("values are taken one by one"), ..Typed::<WORDS, SENDERS, RECEIVERS, false>::ABLE };
+    type Guard = Guard;
+    type Tx = TypedTx<WORDS, false>;
+    type Rx = ValueEnd<WORDS>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        Typed::<WORDS, SENDERS, RECEIVERS, false>::create(place)
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        Typed::<WORDS, SENDERS, RECEIVERS, false>::sender(place)
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        Typed::<WORDS, SENDERS, RECEIVERS, false>::receiver(place).map(ValueEnd)
     }
 }
 
@@ -91,35 +117,51 @@ fn values<const WORDS: usize>(place: &Place) -> Options<[u64; WORDS]> {
 }
 
 fn wait(place: &Place) -> Wait {
-    if place.wait == Waiting::Sleep { Wait::Sleep } else { Wait::Spin }
+    match place.wait {
+        Waiting::Spin => Wait::Spin,
+        Waiting::Share => Wait::Balanced,
+        Waiting::Sleep => Wait::Sleep,
+    }
 }
 
 /// A full queue makes its sender wait, which is the default. Should the receiver die, the first process ends this one.
-fn open<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<Queue<T>> {
-    let ends = if MANY { Ends::Multi } else { Ends::Single };
-    let options = options.senders(ends).receivers(ends).endpoints((2 * place.joined).max(64));
-    Ok(Queue::open_or_create(&place.name, options.prefault(true))?)
+fn options<T: ?Sized + Payload, const SENDERS: bool, const RECEIVERS: bool>(
+    place: &Place,
+    options: Options<T>,
+) -> Options<T> {
+    let ends = |many: bool| if many { Ends::Multi } else { Ends::Single };
+    let options = options.senders(ends(SENDERS)).receivers(ends(RECEIVERS));
+    options.endpoints((2 * place.joined).max(64)).prefault(true).ephemeral(true)
+}
+
+/// Makes the queue and keeps it. Should this process be killed, the queue goes with the last of those it has started.
+fn create<T: ?Sized + Payload>(place: &Place, options: Options<T>) -> Result<Guard>
+where
+    Queue<T>: 'static,
+{
+    let queue = Queue::open_or_create(&place.name, options)?;
+    Ok(Guard { name: place.name.clone(), _queue: Box::new(queue) })
 }
 
 type Senders<T> = (Sender<T>, Vec<Sender<T>>);
 
-fn senders<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<Senders<T>> {
-    let queue = open::<T, MANY>(place, options)?;
+fn senders<T: ?Sized + Payload>(place: &Place, options: Options<T>, many: bool) -> Result<Senders<T>> {
+    let queue = Queue::open_or_create(&place.name, options)?;
     let mut tx = queue.sender()?;
     tx.set_wait(wait(place));
-    Ok((tx, (0..idle::<MANY>(place)).map(|_| queue.sender()).collect::<Result<_, _>>()?))
+    Ok((tx, (0..idle(place, many)).map(|_| queue.sender()).collect::<Result<_, _>>()?))
 }
 
-fn receivers<T: ?Sized + Payload, const MANY: bool>(place: &Place, options: Options<T>) -> Result<End<T>> {
-    let queue = open::<T, MANY>(place, options)?;
+fn receivers<T: ?Sized + Payload>(place: &Place, options: Options<T>, many: bool) -> Result<End<T>> {
+    let queue = Queue::open_or_create(&place.name, options)?;
     let mut rx = queue.receiver()?;
     rx.set_wait(wait(place));
-    Ok(End { rx, _idle: (0..idle::<MANY>(place)).map(|_| queue.receiver()).collect::<Result<_, _>>()? })
+    Ok(End { rx, _idle: (0..idle(place, many)).map(|_| queue.receiver()).collect::<Result<_, _>>()? })
 }
 
 /// How many ends are joined on this side besides the one that works.
-fn idle<const MANY: bool>(place: &Place) -> usize {
-    if MANY { place.joined.saturating_sub(1) } else { 0 }
+fn idle(place: &Place, many: bool) -> usize {
+    if many { place.joined.saturating_sub(1) } else { 0 }
 }
 
 /// Sends bytes.
@@ -230,15 +272,12 @@ impl<T: ?Sized + Payload> Rx for End<T> {
     }
 }
 
-/// Receives values of a type: small ones by value, large ones in place.
-pub struct TypedRx<const WORDS: usize>(End<[u64; WORDS]>);
+/// Receives values.
+pub struct ValueEnd<const WORDS: usize>(End<[u64; WORDS]>);
 
-impl<const WORDS: usize> Rx for TypedRx<WORDS> {
+impl<const WORDS: usize> Rx for ValueEnd<WORDS> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        if WORDS > BY_VALUE {
-            return self.0.recv(read, idle);
-        }
         loop {
             if let Some(value) = self.0.rx.recv_value_timeout(LOOK)? {
                 read(value.as_bytes());
@@ -249,13 +288,8 @@ impl<const WORDS: usize> Rx for TypedRx<WORDS> {
     }
 
     #[inline]
-    fn recv_batch(&mut self, most: usize, read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
-        self.0.recv_batch(most, read, idle)
-    }
-
-    #[inline]
     fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
-        self.0.recv_asleep(read)
+        Ok(self.0.rx.recv_value_timeout(LOOK)?.map(|value| read(value.as_bytes())).is_some())
     }
 }
 
@@ -322,17 +356,17 @@ impl<F: Fault> Transport for Broken<F> {
     type Rx = End<[u8]>;
 
     fn create(place: &Place) -> Result<Guard> {
-        Raw::<false, false>::create(place)
+        Raw::<false, false, false>::create(place)
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        let (tx, _) = senders::<_, false>(place, bytes(place))?;
+        let (tx, _) = senders(place, options::<_, false, false>(place, bytes(place)), false)?;
         let (buffer, last) = (vec![0; place.len], vec![0; place.len]);
         Ok(BrokenTx { tx, buffer, last, sent: 0, fault: PhantomData })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        Raw::<false, false>::receiver(place)
+        Raw::<false, false, false>::receiver(place)
     }
 }
 

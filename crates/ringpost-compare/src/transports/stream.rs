@@ -44,7 +44,7 @@ impl Transport for Pipe {
 }
 
 fn flags(place: &Place) -> i32 {
-    if place.wait == Waiting::Spin { OFlag::O_NONBLOCK.bits() } else { 0 }
+    if place.wait != Waiting::Sleep { OFlag::O_NONBLOCK.bits() } else { 0 }
 }
 
 /// A Unix stream socket.
@@ -62,13 +62,13 @@ impl Transport for Socket {
 
     fn sender(place: &Place) -> Result<Self::Tx> {
         let stream = place.until(|| Ok(UnixStream::connect(place.file("socket"))?))?;
-        stream.set_nonblocking(place.wait == Waiting::Spin)?;
+        stream.set_nonblocking(place.wait != Waiting::Sleep)?;
         Ok(StreamTx::new(stream, place))
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
         let (stream, _) = UnixListener::bind(place.file("socket"))?.accept()?;
-        stream.set_nonblocking(place.wait == Waiting::Spin)?;
+        stream.set_nonblocking(place.wait != Waiting::Sleep)?;
         stream.set_read_timeout(Some(Duration::from_millis(50)))?;
         Ok(StreamRx::new(stream, place))
     }
