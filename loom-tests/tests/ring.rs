@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loom::thread;
 use ringpost::ring::Run;
-use ringpost_loom::{Bench, Ends, Receiver, Sender, Tally, explore, explore_with_fewer};
+use ringpost_loom::{Bench, Ends, Receiver, Sender, Tally, explore, explore_with_fewer, explore_with_more};
 
 const fn ends(single_sender: bool, single_receiver: bool) -> Ends {
     Ends { single_sender, single_receiver, overwrite: false }
@@ -258,6 +258,14 @@ fn a_head_that_overwriting_has_left_behind_catches_up() {
 fn multi_to_multi() {
     explore_four(|order| {
         run(order, &Bench::new(ends(false, false), 0), vec![two_by_one, one], vec![pull_once, pull_once]);
+    });
+}
+
+/// Few enough steps for one preemption more than was asked for.
+#[test]
+fn multi_to_multi_one_each() {
+    explore_with_more(1, Some(2), || {
+        run(Order::ReceiversFirst, &Bench::new(ends(false, false), 0), vec![one, one], vec![pull_once, pull_once]);
     });
 }
 
