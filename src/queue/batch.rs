@@ -219,10 +219,10 @@ impl<T: ?Sized + Payload> Deref for Message<'_, T> {
 }
 
 impl<T: ?Sized + Payload> Drop for Message<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.receiver.give_back(self.run(), true);
+            self.receiver.give_back_one(self.position);
         } else {
             self.receiver.release_one(self.position);
         }

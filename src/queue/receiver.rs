@@ -359,6 +359,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.link.wake_senders(run.count);
     }
 
+    /// Puts one back, in a panic.
+    #[cold]
+    pub(super) fn give_back_one(&self, position: u64) {
+        self.give_back(Run { first: position, count: 1 }, true);
+    }
+
     /// Puts messages back.
     pub(super) fn give_back(&self, run: Run, seen: bool) {
         if run.count == 0 || !self.link.is_here() {
