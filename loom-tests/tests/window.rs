@@ -60,9 +60,8 @@ fn messages_go_through_windows_over_several_laps() {
             assert_eq!((bench.sender(1).send(1), bench.receiver(11).pull(1)), (1, 1));
             let b = Arc::clone(&bench);
             let mut end = b.sender(1).end;
-            let sending = thread::spawn(move || {
-                (0..3).take_while(|message| put(&b, &mut end, *message)).count() as u64
-            });
+            let sending =
+                thread::spawn(move || (0..3).take_while(|message| put(&b, &mut end, *message)).count() as u64);
             let mut end = bench.receiver(11).end;
             let mut got = Vec::new();
             for _ in 0..2 {
@@ -172,5 +171,24 @@ fn what_was_shown_is_marked_before_it_is_read() {
         let mut receiver = bench.receiver(11);
         let again = receiver.take(1).expect("it comes again");
         assert_eq!((again.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+    });
+}
+
+#[test]
+fn a_sender_to_many_has_no_window() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(Ends { single_receiver: false, ..SINGLE }, 1);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        assert_eq!(sender.send(1), 1);
+        assert!(!sender.end.open_window(&*bench, u64::MAX));
+        let b = Arc::clone(&bench);
+        let receiving = thread::spawn(move || {
+            let taken = receiver.take(1).expect("a message is there");
+            (b.read(taken.first), receiver)
+        });
+        assert_eq!(sender.send(1), 1);
+        // Taken or not, it is there.
+        assert!(!put(&bench, &mut sender.end, 200), "a message was written over");
+        assert_eq!(receiving.join().expect("the receiver panicked").0, 100);
     });
 }
