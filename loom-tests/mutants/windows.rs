@@ -12,10 +12,10 @@ pub const MUTANTS: &[Mutant] = &[
     kill("a window has no end", WINDOW, "(position < self.end)", "(self.end > 0 || position < self.end)"),
     kill("a sender's window reaches beyond what is free", SS, "self.limit.min(end)", "end"),
     kill(
-        "a window without a bound where each word must be asked",
+        "a sender to many thinks that it knows what is free",
         SS,
-        "if self.free_by_head {\n            self.window",
-        "if true {\n            self.window",
+        "head.saturating_add(memory.capacity()) } else { tail };",
+        "head.saturating_add(memory.capacity()) } else { tail.saturating_add(memory.capacity()) };",
     ),
     kill(
         "a batch in a window commits Relaxed",

@@ -11,7 +11,8 @@ use crate::sync::Ordering;
 #[derive(Debug)]
 pub struct SingleSender {
     pub(super) tail: u64,
-    /// The slots of all positions below are known to be free: what head said when it was last looked at.
+    /// The slots of all positions below are known to be free: what head said when it was last looked at. With many receivers no
+    /// position from `tail` on.
     limit: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
@@ -86,13 +87,11 @@ impl SingleSender {
         true
     }
 
-    /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked there is none. Returns
-    /// whether there is one.
+    /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked nothing is known, and there
+    /// is none. Returns whether there is one.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
-        if self.free_by_head {
-            self.window = Window::open(memory, self.tail, self.limit.min(end));
-        }
+        self.window = Window::open(memory, self.tail, self.limit.min(end));
         self.window.ready_at(self.tail).is_some()
     }
 
