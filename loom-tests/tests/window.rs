@@ -54,27 +54,29 @@ fn rest(bench: &Arc<Bench>) -> Vec<u64> {
 #[test]
 fn messages_go_through_windows_over_several_laps() {
     for held in [false, true] {
-        explore(None, move || {
-            let bench = Bench::in_both_orders(SINGLE, 1);
-            // From the middle of a lap, with room that reaches into the next.
-            assert_eq!((bench.sender(1).send(1), bench.receiver(11).pull(1)), (1, 1));
-            let b = Arc::clone(&bench);
-            let mut end = b.sender(1).end;
-            let sending =
-                thread::spawn(move || (0..3).take_while(|message| put(&b, &mut end, *message)).count() as u64);
-            let mut end = bench.receiver(11).end;
-            let mut got = Vec::new();
-            for _ in 0..2 {
-                end.open_window(&*bench, u64::MAX);
-                got.extend(pass(&bench, &mut end, held));
-            }
-            let sent = sending.join().expect("the sender panicked");
-            drop(end);
-            got.extend(rest(&bench));
-            assert_eq!(got, (0..sent).collect::<Vec<_>>());
-            assert!(sent >= 2, "there was room for two");
-        });
+        explore(None, move || go_through(held));
     }
+}
+
+fn go_through(held: bool) {
+    let bench = Bench::in_both_orders(SINGLE, 1);
+    // From the middle of a lap, with room that reaches into the next.
+    assert_eq!((bench.sender(1).send(1), bench.receiver(11).pull(1)), (1, 1));
+    let b = Arc::clone(&bench);
+    let mut end = b.sender(1).end;
+    assert!(end.open_window(&*b, u64::MAX));
+    let sending = thread::spawn(move || (0..3).take_while(|message| put(&b, &mut end, *message)).count() as u64);
+    let mut end = bench.receiver(11).end;
+    let mut got = Vec::new();
+    for _ in 0..2 {
+        end.open_window(&*bench, u64::MAX);
+        got.extend(pass(&bench, &mut end, held));
+    }
+    let sent = sending.join().expect("the sender panicked");
+    drop(end);
+    got.extend(rest(&bench));
+    assert_eq!(got, (0..sent).collect::<Vec<_>>());
+    assert!(sent >= 2, "there was room for two");
 }
 
 #[test]
@@ -191,4 +193,21 @@ fn a_sender_to_many_has_no_window() {
         assert!(!put(&bench, &mut sender.end, 200), "a message was written over");
         assert_eq!(receiving.join().expect("the receiver panicked").0, 100);
     });
+}
+
+#[test]
+fn what_is_only_claimed_is_no_message() {
+    for held in [false, true] {
+        explore(None, move || {
+            let bench = Bench::in_both_orders(Ends { single_sender: false, ..SINGLE }, 1);
+            let mut sender = bench.sender(1);
+            let mut end = bench.receiver(11).end;
+            end.open_window(&*bench, u64::MAX);
+            // The long way: tail is moved before anything is written.
+            let sending = thread::spawn(move || sender.send(2));
+            let got = pass(&bench, &mut end, held);
+            assert!(got.is_none_or(|message| message == 100));
+            assert_eq!(sending.join().expect("the sender panicked"), 2);
+        });
+    }
 }
