@@ -92,6 +92,9 @@ fn shown(lane: Lane, len: usize, figures: &Figures) -> String {
 fn goals(results: &Results) -> String {
     let (ratios, domains) = (ratios(results), results.domains());
     let mut text = String::new();
+    if domains.is_empty() {
+        return text;
+    }
     for row in beside_each_other(&ratios) {
         let at = |domain: Domain| {
             row.iter().find(|ratio| ratio.domain.is_none_or(|of| of == domain)).map(|ratio| measured(ratio))
