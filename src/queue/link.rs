@@ -150,6 +150,15 @@ impl Link {
         notify(&self.futex, &self.signals().not_empty.word, cut(messages));
     }
 
+    /// Counts messages that have been made visible, and wakes receivers.
+    #[inline]
+    pub fn note_sent(&self, messages: u64, bytes: u64) {
+        let row = self.row();
+        count(&row.sent, messages);
+        count(&row.sent_bytes, bytes);
+        self.wake_receivers(messages);
+    }
+
     /// Wakes as many senders as there are new free slots.
     #[inline]
     pub fn wake_senders(&self, slots: u64) {

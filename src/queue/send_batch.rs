@@ -3,7 +3,7 @@
 use core::iter::Peekable;
 
 use super::Sender;
-use super::link::{Link, count};
+use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::{SendBatchError, SendError};
 use crate::payload::Payload;
@@ -124,9 +124,6 @@ impl Drop for Sent<'_> {
             return;
         }
         self.end.publish_tail(&self.link.ring);
-        let row = self.link.row();
-        count(&row.sent, self.messages);
-        count(&row.sent_bytes, self.bytes);
-        self.link.wake_receivers(self.messages);
+        self.link.note_sent(self.messages, self.bytes);
     }
 }

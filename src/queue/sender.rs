@@ -263,16 +263,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
         self.end.commit(&self.link.ring, run);
-        self.note_sent(run.count, bytes);
-    }
-
-    /// Counts messages that have been made visible, and wakes receivers.
-    #[inline]
-    pub(super) fn note_sent(&self, messages: u64, bytes: u64) {
-        let row = self.link.row();
-        count(&row.sent, messages);
-        count(&row.sent_bytes, bytes);
-        self.link.wake_receivers(messages);
+        self.link.note_sent(run.count, bytes);
     }
 
     /// Gives up claimed slots.

@@ -8,7 +8,7 @@ use super::receiver::{Want, bytes};
 use crate::error::RecvError;
 use crate::layout::word::Word;
 use crate::payload::Payload;
-use crate::ring::{Memory, ReceiveEnd, Run};
+use crate::ring::{Memory, Run};
 use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Deadline, Wait};
 
@@ -111,39 +111,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(position)
     }
 
-    /// Frees the slot of one message that has been read. Small enough, for an only receiver, to become a part of its caller.
+    /// Frees the slot of one message that has been read. Small enough to become a part of its caller.
     #[inline(always)]
     pub(super) fn release_one(&self, position: u64) {
-        if !self.release_at_once(position) {
-            self.release_otherwise(position);
-        }
-    }
-
-    #[inline(always)]
-    fn release_at_once(&self, position: u64) -> bool {
-        let ring = &self.link.ring;
-        let Ok(mut end) = self.end.try_borrow_mut() else { return false };
-        let ReceiveEnd::Single(end) = &mut *end else { return false };
-        if !self.link.is_here() || self.holds.get().is_some() {
-            return false;
-        }
-        let bytes = ring.len(ring.slot(position)) as u64;
-        let released = end.release_one(ring, position);
-        if released {
-            self.held.set(self.held.get() - 1);
-            self.note_passed(bytes);
-        }
-        released
-    }
-
-    #[inline(never)]
-    fn release_otherwise(&self, position: u64) {
         if !self.link.is_here() {
             return;
         }
         let ring = &self.link.ring;
         let bytes = ring.len(ring.slot(position)) as u64;
-        if self.holds.get().is_none() && self.end.borrow_mut().release_one(ring, position) {
+        let in_turn = self.holds.get().is_none()
+            && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
+        if in_turn {
             self.held.set(self.held.get() - 1);
         } else {
             self.release_out_of_turn(position);

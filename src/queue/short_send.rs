@@ -32,7 +32,7 @@ impl<T: ?Sized + Payload> Sender<T> {
             may
         });
         if sent {
-            self.note_sent(1, bytes.len() as u64);
+            self.link.note_sent(1, bytes.len() as u64);
         }
         sent
     }
@@ -55,7 +55,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         if sent {
             end.open_window(ring, mapped.end());
             self.note_overwritten();
-            self.note_sent(1, bytes.len() as u64);
+            self.link.note_sent(1, bytes.len() as u64);
         }
         Ok(sent)
     }
