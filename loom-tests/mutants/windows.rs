@@ -48,6 +48,36 @@ pub const MUTANTS: &[Mutant] = &[
         "|| word_of(slot) != ready || !read(slot) {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));",
         "|| word_of(slot) != ready {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));\n        read(slot);",
     ),
+    kill(
+        "a value is shown in a window before what is held",
+        SR,
+        "if self.next != self.head || word_of(slot) != ready || !may(slot) {",
+        "if word_of(slot) != ready || !may(slot) {",
+    ),
+    kill(
+        "what is not ready is shown",
+        SR,
+        "if self.next != self.head || word_of(slot) != ready || !may(slot) {",
+        "if self.next != self.head || self.next >= super::read_cursor(memory.tail()) || !may(slot) {",
+    ),
+    kill(
+        "what is shown is not marked as delivered",
+        SR,
+        "note_delivered(memory, self.next.wrapping_add(1));\n        Some(slot)",
+        "Some(slot)",
+    ),
+    kill(
+        "what was shown and is kept does not say so",
+        SR,
+        "self.give_back(memory, Run { first: self.next, count: 1 }, true);",
+        "self.give_back(memory, Run { first: self.next, count: 1 }, false);",
+    ),
+    kill(
+        "what was shown and is kept does not count as waiting",
+        SR,
+        "        // It was shown because nothing is held.\n        self.settle(memory);\n",
+        "",
+    ),
     kill("what came back leaves the window open", SR, "        self.window = Window::CLOSED;\n", ""),
     kill(
         "a window is opened over what is to come again",
@@ -58,7 +88,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what is shown from a window is not marked as delivered",
         SR,
-        "self.next = position.wrapping_add(1);\n        note_delivered(memory, self.next);\n        Some(position)\n    }\n\n    /// Does what [`pass_one`]",
-        "self.next = position.wrapping_add(1);\n        Some(position)\n    }\n\n    /// Does what [`pass_one`]",
+        "self.next = position.wrapping_add(1);\n        note_delivered(memory, self.next);\n        Some(position)\n    }\n\n    /// Shows the program",
+        "self.next = position.wrapping_add(1);\n        Some(position)\n    }\n\n    /// Shows the program",
     ),
 ];

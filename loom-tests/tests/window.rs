@@ -31,15 +31,36 @@ fn put_many(bench: &Bench, end: &mut SendEnd, messages: &mut impl Iterator<Item 
     end.publish_tail(bench);
 }
 
-/// Takes one message in the window, copied and released at once or, if `held`, in two steps.
-fn pass(bench: &Bench, end: &mut ReceiveEnd, held: bool) -> Option<u64> {
+/// How a message is received in a window.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Copied and released at once.
+    Copied,
+    /// Shown, and then released.
+    Shown,
+    /// Taken, held, and released.
+    Held,
+}
+
+const WAYS: [Way; 3] = [Way::Copied, Way::Shown, Way::Held];
+
+/// Takes one message in the window.
+fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
     let mut value = None;
-    if held {
-        let position = end.take_at_once(bench, |_| true)?;
-        value = Some(bench.read(position));
-        assert!(end.release_one(bench, position), "nothing else is held");
-    } else {
-        end.pass_at_once(bench, |slot| value.replace(bench.read(slot.position)).is_none());
+    match way {
+        Way::Copied => {
+            end.pass_at_once(bench, |slot| value.replace(bench.read(slot.position)).is_none());
+        }
+        Way::Shown => {
+            let slot = end.front_at_once(bench, |_| true)?;
+            value = Some(bench.read(slot.position));
+            end.pass_front(bench);
+        }
+        Way::Held => {
+            let position = end.take_at_once(bench, |_| true)?;
+            value = Some(bench.read(position));
+            assert!(end.release_one(bench, position), "nothing else is held");
+        }
     }
     value
 }
@@ -53,12 +74,12 @@ fn rest(bench: &Arc<Bench>) -> Vec<u64> {
 
 #[test]
 fn messages_go_through_windows_over_several_laps() {
-    for held in [false, true] {
-        explore(None, move || go_through(held));
+    for way in WAYS {
+        explore(None, move || go_through(way));
     }
 }
 
-fn go_through(held: bool) {
+fn go_through(way: Way) {
     let bench = Bench::in_both_orders(SINGLE, 1);
     // From the middle of a lap, with room that reaches into the next.
     assert_eq!((bench.sender(1).send(1), bench.receiver(11).pull(1)), (1, 1));
@@ -70,7 +91,7 @@ fn go_through(held: bool) {
     let mut got = Vec::new();
     for _ in 0..2 {
         end.open_window(&*bench, u64::MAX);
-        got.extend(pass(&bench, &mut end, held));
+        got.extend(pass(&bench, &mut end, way));
     }
     let sent = sending.join().expect("the sender panicked");
     drop(end);
@@ -90,7 +111,7 @@ fn a_window_does_not_reach_beyond_what_is_free() {
         let mut end = receiver.end;
         let receiving = thread::spawn(move || {
             end.open_window(&*b, u64::MAX);
-            pass(&b, &mut end, false)
+            pass(&b, &mut end, Way::Copied)
         });
         let mut end = sender.end;
         end.open_window(&*bench, u64::MAX);
@@ -122,8 +143,8 @@ fn a_batch_in_a_window_is_seen_whole_and_in_order() {
         let mut end = bench.receiver(11).end;
         end.open_window(&*bench, u64::MAX);
         let mut got = Vec::new();
-        for held in [false, true] {
-            got.extend(pass(&bench, &mut end, held));
+        for way in WAYS {
+            got.extend(pass(&bench, &mut end, way));
         }
         sending.join().expect("the sender panicked");
         drop(end);
@@ -146,6 +167,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         let sending = thread::spawn(move || put(&b, &mut end, 103));
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true), "a value is taken out of turn");
+        assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
         assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
@@ -161,18 +183,50 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
 
 #[test]
 fn what_was_shown_is_marked_before_it_is_read() {
+    for held in [false, true] {
+        explore(None, move || {
+            let bench = Bench::in_both_orders(SINGLE, 1);
+            let mut sender = bench.sender(1);
+            assert_eq!(sender.send(2), 2);
+            let mut end = bench.receiver(11).end;
+            end.open_window(&*bench, u64::MAX);
+            let shown = if held {
+                end.take_at_once(&*bench, |_| true)
+            } else {
+                end.front_at_once(&*bench, |_| true).map(|slot| slot.position)
+            };
+            let shown = shown.expect("a message is there");
+            // Its receiver dies with it.
+            drop(end);
+            let mut receiver = bench.receiver(11);
+            let again = receiver.take(1).expect("it comes again");
+            assert_eq!((again.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+        });
+    }
+}
+
+#[test]
+fn what_was_shown_and_is_kept_comes_again_first() {
     explore(None, || {
         let bench = Bench::in_both_orders(SINGLE, 1);
+        let b = Arc::clone(&bench);
         let mut sender = bench.sender(1);
-        assert_eq!(sender.send(2), 2);
-        let mut end = bench.receiver(11).end;
-        end.open_window(&*bench, u64::MAX);
-        let shown = end.take_at_once(&*bench, |_| true).expect("a message is there");
-        // Its receiver dies with it.
-        drop(end);
+        assert_eq!(sender.send(1), 1);
         let mut receiver = bench.receiver(11);
-        let again = receiver.take(1).expect("it comes again");
-        assert_eq!((again.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+        receiver.end.open_window(&*bench, u64::MAX);
+        let mut end = sender.end;
+        let sending = thread::spawn(move || put(&b, &mut end, 101));
+        let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there").position;
+        receiver.end.keep_front(&*bench);
+        assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
+        receiver.end.open_window(&*bench, u64::MAX);
+        assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");
+        let run = receiver.take(1).expect("it comes again");
+        assert_eq!((run.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+        receiver.finish(run);
+        assert!(sending.join().expect("the sender panicked"));
+        receiver.drain();
+        assert_eq!(receiver.got, [100, 101]);
     });
 }
 
@@ -197,7 +251,7 @@ fn a_sender_to_many_has_no_window() {
 
 #[test]
 fn what_is_only_claimed_is_no_message() {
-    for held in [false, true] {
+    for way in WAYS {
         explore(None, move || {
             let bench = Bench::in_both_orders(Ends { single_sender: false, ..SINGLE }, 1);
             let mut sender = bench.sender(1);
@@ -205,7 +259,7 @@ fn what_is_only_claimed_is_no_message() {
             end.open_window(&*bench, u64::MAX);
             // The long way: tail is moved before anything is written.
             let sending = thread::spawn(move || sender.send(2));
-            let got = pass(&bench, &mut end, held);
+            let got = pass(&bench, &mut end, way);
             assert!(got.is_none_or(|message| message == 100));
             assert_eq!(sending.join().expect("the sender panicked"), 2);
         });

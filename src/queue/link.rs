@@ -159,6 +159,14 @@ impl Link {
         self.wake_receivers(messages);
     }
 
+    /// Counts messages that have been released.
+    #[inline]
+    pub fn note_pulled(&self, messages: u64, bytes: u64) {
+        let row = self.row();
+        count(&row.pulled, messages);
+        count(&row.pulled_bytes, bytes);
+    }
+
     /// Wakes as many senders as there are new free slots.
     #[inline]
     pub fn wake_senders(&self, slots: u64) {

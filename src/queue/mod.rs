@@ -12,6 +12,7 @@ mod link;
 mod loan;
 mod look;
 mod options;
+mod read_in_place;
 mod receiver;
 mod send_batch;
 mod sender;

@@ -341,14 +341,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let bytes = self.link.ring.total_len(run);
         self.free(run);
-        self.note_pulled(run.count, bytes);
-    }
-
-    #[inline]
-    pub(super) fn note_pulled(&self, messages: u64, bytes: u64) {
-        let row = self.link.row();
-        count(&row.pulled, messages);
-        count(&row.pulled_bytes, bytes);
+        self.link.note_pulled(run.count, bytes);
     }
 
     /// Frees slots, without counting their messages as pulled.
@@ -397,8 +390,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// The message at `position`, which is held.
     #[inline]
     pub(super) fn message(&self, position: u64) -> &T {
-        T::ref_from_bytes(bytes(&self.link.ring, self.link.ring.slot(position)))
-            .expect("slots have the size and alignment of their queue's messages")
+        message(bytes(&self.link.ring, self.link.ring.slot(position)))
     }
 }
 
@@ -422,6 +414,12 @@ impl<T: ?Sized> Drop for Receiver<T> {
             self.end.get_mut().settle(&link.ring);
         }
     }
+}
+
+/// The message in `bytes`, which are those of a slot.
+#[inline]
+pub(super) fn message<T: ?Sized + Payload>(bytes: &[u8]) -> &T {
+    T::ref_from_bytes(bytes).expect("slots have the size and alignment of their queue's messages")
 }
 
 /// The bytes of the message at `position`, which was taken and is not released while they are borrowed.

@@ -13,7 +13,7 @@ use crate::sync::{AtomicU64, Ordering, spin_loop};
 use crate::wait::{Deadline, Wait};
 
 /// How often a receiver of one message looks before it reads the clock.
-const FIRST_POLLS: u32 = 8;
+pub(super) const FIRST_POLLS: u32 = 8;
 /// How often it looks at one word before it asks which is next.
 const LOOKS_AT_ONCE: u32 = 8;
 
@@ -34,7 +34,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         if self.polls_first() {
             for _ in 0..FIRST_POLLS {
-                watch(self.end.get_mut().next(&self.link.ring));
+                let _seen = watch(self.end.get_mut().next(&self.link.ring));
                 if let Some(position) = self.take_at_once() {
                     return Ok(Some(position));
                 }
@@ -87,7 +87,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Whether a wait begins with a short time of polling. With messages that outlive their calls, each take has to look after
     /// those first.
     #[inline]
-    fn polls_first(&self) -> bool {
+    pub(super) fn polls_first(&self) -> bool {
         self.link.wait != Wait::Sleep && self.holds.get().is_none()
     }
 
@@ -154,7 +154,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         if self.polls_first() {
             for _ in 0..FIRST_POLLS {
-                watch(self.end.get_mut().next(&self.link.ring));
+                let _seen = watch(self.end.get_mut().next(&self.link.ring));
                 if let Some(value) = self.pass_at_once(&mut copy) {
                     return Ok(Some(value));
                 }
@@ -220,7 +220,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
     #[inline]
     fn note_passed(&self, len: u64) {
-        self.note_pulled(1, len);
+        self.link.note_pulled(1, len);
         self.link.wake_senders(1);
     }
 }
@@ -303,14 +303,15 @@ fn read<T: Payload>(bytes: &[u8]) -> T {
     T::read_from_bytes(bytes).expect("slots have the size of their queue's messages")
 }
 
-/// Waits a moment for the word to become what it will be. Nothing is computed between two looks.
+/// Waits a moment for the word to become what it will be, and says whether it has. Nothing is computed between two looks.
 #[inline]
-fn watch((word, ready): (&AtomicU64, Word)) {
+pub(super) fn watch((word, ready): (&AtomicU64, Word)) -> bool {
     for _ in 0..LOOKS_AT_ONCE {
         // Relaxed: the take looks again.
         if word.load(Ordering::Relaxed) == ready.bits() {
-            return;
+            return true;
         }
         spin_loop();
     }
+    false
 }

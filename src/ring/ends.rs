@@ -160,6 +160,36 @@ impl ReceiveEnd {
         }
     }
 
+    /// Shows the program the next message in that window, if `may` agrees. Then it is passed with [`pass_front`](Self::pass_front),
+    /// or kept with [`keep_front`](Self::keep_front).
+    #[inline]
+    pub fn front_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<M::Slot<'m>> {
+        match self {
+            Self::Single(end) => end.front_at_once(memory, may),
+            Self::Multi(_) => None,
+        }
+    }
+
+    /// Frees the slot of the message that was shown.
+    #[inline]
+    pub fn pass_front<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.pass_front(memory);
+        }
+    }
+
+    /// The message that was shown stays, to be delivered once more.
+    #[cold]
+    pub fn keep_front<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.keep_front(memory);
+        }
+    }
+
     /// Takes one message as [`take_one`](Self::take_one) does, in the only receiver's window, if `may` agrees.
     #[inline]
     pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {

@@ -93,6 +93,37 @@ impl SingleReceiver {
         Some(position)
     }
 
+    /// Shows the program a message in the window that `may` agrees to, while nothing is held: the shortest way to read in place. The
+    /// message stays the next one until [`pass_front`](Self::pass_front).
+    #[inline]
+    pub fn front_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<M::Slot<'m>> {
+        let ready = self.window.ready_at(self.next)?;
+        let slot = memory.slot(self.next);
+        if self.next != self.head || word_of(slot) != ready || !may(slot) {
+            return None;
+        }
+        note_delivered(memory, self.next.wrapping_add(1));
+        Some(slot)
+    }
+
+    /// Frees the slot of the message that was shown.
+    #[inline]
+    pub fn pass_front<M: Memory>(&mut self, memory: &M) {
+        self.pass_to(memory, self.next.wrapping_add(1));
+    }
+
+    /// The message that was shown stays, to be delivered once more.
+    #[cold]
+    pub fn keep_front<M: Memory>(&mut self, memory: &M) {
+        self.give_back(memory, Run { first: self.next, count: 1 }, true);
+        // It was shown because nothing is held.
+        self.settle(memory);
+    }
+
     /// Does what [`pass_one`](Self::pass_one) does with a message in the window: the shortest way.
     #[inline]
     pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {

@@ -6,6 +6,7 @@ mod common;
 mod expect;
 mod operation;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -58,6 +59,7 @@ impl Run {
             Operation::SendBatch(who, count) => self.send_batch(who, count),
             Operation::Loan(who, commit) => self.loan(who, commit),
             Operation::Pull(who, size, ref held, sends) => self.pull(who, size, held, sends),
+            Operation::Read(who, panics) => self.read(who, panics),
             Operation::Settle(which, back, elsewhere) if !self.kept.is_empty() => {
                 self.settle(which % self.kept.len(), back, elsewhere);
             }
@@ -135,6 +137,30 @@ impl Run {
             }
         }
         self.rx[index] = Some(rx);
+    }
+
+    fn read(&mut self, who: usize, panics: bool) {
+        let index = who % self.rx.len();
+        let rx = self.rx[index].as_mut().expect("ends leave for a moment only");
+        let mut seen = None;
+        let read = |bytes: &[u8]| {
+            seen = Some(number(bytes));
+            if panics {
+                // Without a message on the terminal.
+                resume_unwind(Box::new("read"));
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| rx.try_recv_with(read))) {
+            Ok(Err(error)) => return self.model.refused(1, &error),
+            Ok(Ok(read)) => assert_eq!(read.is_some(), seen.is_some()),
+            Err(_) => assert!(panics && seen.is_some()),
+        }
+        let expected: Vec<u64> = self.model.take(1).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+        if let Some(number) = seen {
+            let fate = if panics { Fate::GiveBack } else { Fate::Release };
+            self.model.deal_with_one(number, fate, self.numbers[index]);
+        }
     }
 
     fn deal_with(&mut self, mut batch: Batch<'_>, held: &Hold, receiver: u64) {

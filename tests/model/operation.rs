@@ -26,6 +26,8 @@ pub enum Operation {
     Loan(usize, bool),
     /// So many at most; what is done with them; so many are sent while they are held.
     Pull(usize, usize, Hold, u64),
+    /// A function reads one message in place; whether it panics.
+    Read(usize, bool),
     /// One of the messages that were kept beyond their call is released or put back, here or on another thread.
     Settle(usize, bool, bool),
     /// A sender and a receiver leave, and others join.
@@ -111,6 +113,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         70 => (who.clone(), size, hold(), 0u64..4).prop_map(|(who, size, hold, sends)| {
             Operation::Pull(who, size, hold, sends)
         }),
+        30 => (who.clone(), prop::bool::weighted(0.3)).prop_map(|(who, panics)| Operation::Read(who, panics)),
         40 => (0usize..8, any::<bool>(), any::<bool>()).prop_map(|(which, back, elsewhere)| {
             Operation::Settle(which, back, elsewhere)
         }),

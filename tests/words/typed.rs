@@ -1,5 +1,7 @@
 //! Queues of values: any type whose every bit pattern is a valid value.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use ringpost::{Error, Options, Queue, RecvError, SendError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -81,6 +83,60 @@ fn a_value_is_received_and_its_slot_is_free() {
         queue.close();
         assert_eq!(rx.recv_value(), Err(RecvError::Closed));
         assert_eq!(rx.try_recv_value(), Err(RecvError::Closed));
+    }
+}
+
+#[test]
+fn a_value_is_read_in_place_and_its_slot_is_free() {
+    for ends in ALL_ENDS {
+        let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        let nothing = |_: &Tick| unreachable!("there is no message");
+        assert_eq!(rx.try_recv_with(nothing), Ok(None));
+        assert_eq!(rx.recv_with_timeout(core::time::Duration::from_millis(1), nothing), Ok(None));
+        for i in 0..200 {
+            tx.send_batch(&[tick(i), tick(i + 1000), tick(i + 2000)]).unwrap();
+            assert_eq!(rx.recv_with(|value| *value), Ok(tick(i)));
+            assert_eq!(rx.try_recv_with(|value| *value), Ok(Some(tick(i + 1000))));
+            assert_eq!(rx.recv_with_timeout(LONG, |value| (queue.size(), *value)), Ok(Some((0, tick(i + 2000)))));
+        }
+        let totals = queue.stat().totals;
+        assert_eq!((totals.pulled, totals.pulled_bytes), (600, 600 * size_of::<Tick>() as u64));
+        // What came back is read before what is new, and what is held is not read again.
+        tx.send_batch(&[tick(1), tick(2), tick(3)]).unwrap();
+        rx.recv().unwrap().nack();
+        assert_eq!(rx.recv_with(|value| *value), Ok(tick(1)));
+        let held = rx.recv().unwrap().hold();
+        assert_eq!(rx.recv_with(|value| *value), Ok(tick(3)));
+        drop(held);
+        queue.close();
+        assert_eq!(rx.recv_with(nothing), Err(RecvError::Closed));
+        assert_eq!(rx.try_recv_with(nothing), Err(RecvError::Closed));
+    }
+}
+
+#[test]
+fn a_function_that_panics_leaves_its_message() {
+    for ends in ALL_ENDS {
+        for sent_before in [0, 1] {
+            let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
+            let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            // With a message before it, a single receiver knows where it comes.
+            for i in 0..sent_before {
+                tx.send(&tick(i)).unwrap();
+                rx.recv_with(|_| ()).unwrap();
+            }
+            tx.send_batch(&[tick(7), tick(8)]).unwrap();
+            let panics = |value: &Tick| -> Tick { resume_unwind(Box::new(*value)) };
+            let payload = catch_unwind(AssertUnwindSafe(|| rx.recv_with(panics))).unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&tick(7)));
+            assert_eq!(queue.size(), 2);
+            let again = rx.recv().unwrap();
+            assert_eq!((*again, again.deliveries()), (tick(7), 2));
+            again.release();
+            assert_eq!(rx.recv_with(|value| *value), Ok(tick(8)));
+            assert_eq!(queue.stat().totals.pulled, sent_before as u64 + 2);
+        }
     }
 }
 

@@ -77,7 +77,8 @@ pub fn calls(program: &Path, only: &Only) -> Vec<Calls> {
 pub fn count(program: &Path, transport: &str, kind: Kind, lane: Lane) -> Result<[u64; 2]> {
     let dir = measure::folder()?;
     let (joined, queues, rate) = (JOINED, 1, None);
-    let cell = Cell { transport: transport.to_owned(), kind, lane, len: LEN, rate, depth: depth(LEN), joined, queues };
+    let (transport_name, depth) = (transport.to_owned(), depth(lane, LEN));
+    let cell = Cell { transport: transport_name, kind, lane, len: LEN, rate, depth, joined, queues };
     let name = format!("compare-{}-calls-{transport}-{lane}", std::process::id());
     let task = Task {
         transport: cell.transport.clone(),

@@ -12,13 +12,17 @@ use crate::transports::{Place, Waiting};
 pub const SIZES: [usize; 6] = [8, 48, 64, 1024, 64 << 10, 1 << 20];
 /// Bytes that a queue's messages take, where that makes a sensible number of them.
 const QUEUE_BYTES: usize = 512 << 10;
+const LEAST_DEPTH: usize = 4;
+const MOST_DEPTH: usize = 1024;
 /// Messages of a batch.
 pub const BATCH: usize = 32;
 
-/// Messages that a queue for such messages holds: the same for all transports.
+/// Messages that a queue for such messages holds: the same for all transports. Few where one at a time is under way, so that
+/// all of them stay in the nearest cache.
 #[must_use]
-pub fn depth(len: usize) -> usize {
-    (QUEUE_BYTES / len.max(1)).clamp(4, 1024)
+pub fn depth(lane: Lane, len: usize) -> usize {
+    let most = if lane.is_trip() { LEAST_DEPTH } else { MOST_DEPTH };
+    (QUEUE_BYTES / len.max(1)).clamp(LEAST_DEPTH, most)
 }
 
 /// How an error begins that does not mean that anything is wrong, but that a transport does not do what the cell is about.

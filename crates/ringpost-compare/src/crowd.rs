@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::cell::{Lane, depth};
 use crate::control::now_ns;
 use crate::idle::Idle;
 use crate::limits::map;
@@ -143,7 +144,7 @@ pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, 
         name: format!("compare-{}-crowd-{number}", std::process::id()),
         dir: dir.path().to_owned(),
         len: LEN,
-        depth: crate::cell::depth(LEN),
+        depth: depth(Lane::One, LEN),
         joined: 1,
         queues: 1,
         wait: Waiting::Sleep,
@@ -155,7 +156,7 @@ pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, 
     let Run::Processes { create, .. } = worker::find(transport, LEN)?.run else {
         anyhow::bail!("between processes only");
     };
-    let _guard = create(&task.place, crate::cell::Lane::One).context("making it")?;
+    let _guard = create(&task.place, Lane::One).context("making it")?;
     map::make(&table(&task.place), words(pairs) * 8)?;
     let members = measure::crowd(program, &task)?;
     summary(&members[..pairs], &members[pairs..])

@@ -150,7 +150,7 @@ pub fn cells(only: &Only, effort: &Effort) -> Vec<Outcome> {
 fn outcome(entry: &Entry, lane: Lane, len: usize, rate: Option<u64>) -> Outcome {
     let (transport, kind) = (entry.name.to_owned(), entry.kind);
     let mut outcome =
-        Outcome::new(Cell { transport, kind, lane, len, rate, depth: depth(len), joined: JOINED, queues: 1 });
+        Outcome::new(Cell { transport, kind, lane, len, rate, depth: depth(lane, len), joined: JOINED, queues: 1 });
     outcome.skipped = match (entry.work)(len) {
         None => Some("not for messages of this size".to_owned()),
         Some(work) => why_not(&work, &outcome.cell),

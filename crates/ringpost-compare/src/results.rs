@@ -221,7 +221,7 @@ mod tests {
             lane: Lane::Trip,
             len,
             rate,
-            depth: depth(8),
+            depth: depth(Lane::Trip, 8),
             joined: JOINED,
             queues: 1,
         };

@@ -28,7 +28,7 @@ fn task(entry: &Entry, lane: Lane, len: usize, count: u64, dir: &Path) -> Task {
         transport: entry.name.to_owned(),
         lane,
         rate: None,
-        place: Place { name, dir, len, depth: depth(len), joined: 2, queues: 1, wait: lane.waiting(), trip },
+        place: Place { name, dir, len, depth: depth(lane, len), joined: 2, queues: 1, wait: lane.waiting(), trip },
         cores: Machine::look().pinned,
         round: Duration::from_millis(1),
         rounds: 2,

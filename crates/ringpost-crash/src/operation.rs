@@ -26,6 +26,8 @@ pub enum Operation {
     PullAgain,
     /// Take one more message, copy it out and release it, all in one
     PullCopyAgain,
+    /// Read one more message in place and release it, all in one
+    ReadAgain,
     /// Take one message, behind a slot that was given up
     PullSkipped,
     /// Release two messages
@@ -232,7 +234,7 @@ impl Operation {
             Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
             Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
-            Self::PullBatch | Self::PullAgain | Self::PullCopyAgain => (3, 0),
+            Self::PullBatch | Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
             Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
@@ -297,7 +299,9 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
         Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
-        Operation::PullAgain | Operation::PullCopyAgain if !finished => held(&mut all, 2, Must::Maybe),
+        Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain if !finished => {
+            held(&mut all, 2, Must::Maybe)
+        }
         // In the long way it has been held for a moment.
         Operation::PullCopy if !finished => held(&mut all, 1, Must::Maybe),
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
@@ -317,7 +321,7 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
             all[0].there = gone;
         }
         // The first one was released before.
-        Operation::PullAgain | Operation::PullCopyAgain => {
+        Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain => {
             all[0].there = Must::NotBe;
             all[1].there = gone;
         }

@@ -281,6 +281,22 @@ fn wait(operation: Operation, mut tx: Sender, mut rx: Receiver) -> Result<()> {
     if found.is_some() { Err("there is nothing to be had".into()) } else { Ok(()) }
 }
 
+/// One more message, when a single receiver knows by now where it comes.
+fn receive_again(operation: Operation, rx: &mut Receiver) -> Result<()> {
+    rx.recv()?.release();
+    let mut bytes = Vec::with_capacity(message::MAX_LEN);
+    begin();
+    let received = match operation {
+        Operation::PullCopyAgain => rx.recv_copy(&mut bytes),
+        Operation::ReadAgain => rx.recv_with(|shown| bytes.extend_from_slice(shown)),
+        _ => rx.recv().map(|message| bytes.extend_from_slice(&message)),
+    };
+    finish();
+    received?;
+    message::read(&bytes).ok_or("the copy is torn")?;
+    Ok(())
+}
+
 fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
     match operation {
         Operation::Pull | Operation::PullSkipped | Operation::PullBatch => {
@@ -298,22 +314,7 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             copied?;
             message::read(&bytes).ok_or("the copy is torn")?;
         }
-        Operation::PullAgain => {
-            rx.recv()?.release();
-            begin();
-            let released = rx.recv().map(Message::release);
-            finish();
-            released?;
-        }
-        Operation::PullCopyAgain => {
-            let mut bytes = Vec::with_capacity(message::MAX_LEN);
-            rx.recv_copy(&mut bytes)?;
-            begin();
-            let copied = rx.recv_copy(&mut bytes);
-            finish();
-            copied?;
-            message::read(&bytes).ok_or("the copy is torn")?;
-        }
+        Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain => receive_again(operation, &mut rx)?,
         Operation::ReleaseLate => {
             let mut messages = hold(&mut rx, scene, true)?.into_iter();
             let (first, second) = (messages.next(), messages.next());

@@ -16,8 +16,6 @@ const STREAM_SIZES: [usize; 4] = [8, 64, 1024, 64 * 1024];
 const LARGEST: usize = 1 << 20;
 /// From this size on, messages are written in place, and one by one.
 const IN_PLACE: usize = 4096;
-/// Messages that a queue holds where one is under way at a time: few, so that they stay in the nearest cache.
-const TRIP_DEPTH: usize = 8;
 /// The limit that the machine sets: its name in the registry, and the bytes of its message, which fill a line with their turn.
 const LIMIT: (&str, usize) = ("line", 48);
 
@@ -95,8 +93,8 @@ fn queue(form: &str, lane: Lane, len: usize) -> Cell {
 
 fn cell(transport: &str, lane: Lane, len: usize) -> Cell {
     let kind = find(transport).map_or(Kind::Ringpost, |entry| entry.kind);
-    let depth = if lane == Lane::Trip { TRIP_DEPTH } else { depth(len) };
-    Cell { transport: transport.to_owned(), kind, lane, len, rate: None, depth, joined: JOINED, queues: 1 }
+    let (transport, depth) = (transport.to_owned(), depth(lane, len));
+    Cell { transport, kind, lane, len, rate: None, depth, joined: JOINED, queues: 1 }
 }
 
 #[cfg(test)]

@@ -241,7 +241,7 @@ pub(crate) mod tests {
         for (lane, len) in lanes {
             for (index, (name, kind)) in who.iter().enumerate() {
                 let rate = (lane == Lane::Open).then_some(100_000);
-                let (transport, kind, depth, joined, queues) = ((*name).to_owned(), *kind, depth(len), JOINED, 1);
+                let (transport, kind, depth, joined, queues) = ((*name).to_owned(), *kind, depth(lane, len), JOINED, 1);
                 let mut outcome = Outcome::new(Cell { transport, kind, lane, len, rate, depth, joined, queues });
                 match (lane, index) {
                     (Lane::Batch, 0) => outcome.skipped = Some("no <batches> & co".to_owned()),

@@ -243,14 +243,13 @@ pub struct End<T: ?Sized> {
 impl<T: ?Sized + Payload> Rx for End<T> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        loop {
-            // Polls by itself. The clock that it needs for its deadline is read only when nothing is there at once.
-            if let Some(message) = self.rx.recv_timeout(LOOK)? {
-                read(message.as_bytes());
-                return Ok(());
-            }
+        let mut read = Some(read);
+        let mut once = |message: &T| read.take().into_iter().for_each(|read| read(message.as_bytes()));
+        // Polls by itself. The clock that it needs for its deadline is read only when nothing is there at once.
+        while self.rx.recv_with_timeout(LOOK, &mut once)?.is_none() {
             idle.look()?;
         }
+        Ok(())
     }
 
     #[inline]

@@ -1,0 +1,135 @@
+//! One message read in place by a function: taken, read and released in one step.
+
+use core::mem::ManuallyDrop;
+use core::time::Duration;
+
+use super::Receiver;
+use super::link::Link;
+use super::receiver::{bytes, message};
+use super::short::{FIRST_POLLS, watch};
+use crate::error::RecvError;
+use crate::payload::Payload;
+use crate::ring::ReceiveEnd;
+use crate::segment::Slot;
+use crate::sync::Ordering;
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
+    /// call. Its slot is free again when `read` returns. Should `read` panic, or the process die in it, the
+    /// message is delivered again.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); then `read` was not called.
+    ///
+    /// ```
+    /// # use ringpost::{Options, Queue};
+    /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
+    /// queue.sender()?.send(b"hello")?;
+    /// assert_eq!(queue.receiver()?.recv_with(|message| message.len())?, 5);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[inline]
+    pub fn recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<R, RecvError> {
+        if let Some(front) = self.front_soon() {
+            return Ok(front.pass(read));
+        }
+        self.recv().map(|message| read(&message))
+    }
+
+    /// Waits for at most `timeout` in all for a message and has `read` read it in place; `None` if there was none. See
+    /// [`recv_with`](Self::recv_with).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); then `read` was not called.
+    #[inline]
+    pub fn recv_with_timeout<R>(
+        &mut self,
+        timeout: Duration,
+        read: impl FnOnce(&T) -> R,
+    ) -> Result<Option<R>, RecvError> {
+        if let Some(front) = self.front_soon() {
+            return Ok(Some(front.pass(read)));
+        }
+        Ok(self.recv_timeout(timeout)?.map(|message| read(&message)))
+    }
+
+    /// Has `read` read a message in place, if there is one now. See [`recv_with`](Self::recv_with).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); then `read` was not called.
+    #[inline]
+    pub fn try_recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, RecvError> {
+        if let Some(front) = Front::look(self) {
+            return Ok(Some(front.pass(read)));
+        }
+        Ok(self.try_recv()?.map(|message| read(&message)))
+    }
+}
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// The next message, if it comes within a first, short time of polling.
+    #[inline(always)]
+    fn front_soon(&mut self) -> Option<Front<'_>> {
+        let (word, ready) = self.end.get_mut().next(&self.link.ring);
+        // Relaxed: what shows it looks again.
+        if word.load(Ordering::Relaxed) != ready.bits() {
+            self.watch_front();
+        }
+        Front::look(self)
+    }
+
+    /// Watches for the next message for a first, short time of polling, if this is an only receiver.
+    #[inline(never)]
+    fn watch_front(&mut self) {
+        if self.polls_first() {
+            let Self { link, end, .. } = self;
+            let Link { ring, mapped, .. } = &**link;
+            let end = end.get_mut();
+            // Where there is no window, taking goes another way, which polls by itself.
+            let _seen = end.open_window(ring, mapped.end()) && (0..FIRST_POLLS).any(|_| watch(end.next(ring)));
+        }
+    }
+}
+
+/// The next message, shown to the program but still the next.
+struct Front<'r> {
+    link: &'r Link,
+    end: &'r mut ReceiveEnd,
+    slot: Slot<'r>,
+}
+
+impl<'r> Front<'r> {
+    /// It, if an only receiver that holds nothing knows where it comes, and it is there. Small enough to become a part of its caller.
+    #[inline(always)]
+    fn look<T: ?Sized>(receiver: &'r mut Receiver<T>) -> Option<Self> {
+        let Receiver { link, end, holds, .. } = receiver;
+        let (link, end): (&Link, _) = (link, end.get_mut());
+        let ring = &link.ring;
+        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+        let slot = end.front_at_once(ring, may)?;
+        Some(Self { link, end, slot })
+    }
+
+    /// Has it read, and frees its slot.
+    #[inline(always)]
+    fn pass<T: ?Sized + Payload, R>(self, read: impl FnOnce(&T) -> R) -> R {
+        let bytes = bytes(&self.link.ring, self.slot);
+        let len = bytes.len() as u64;
+        let value = read(message(bytes));
+        // From here on nothing panics.
+        let Self { link, end, .. } = &mut *ManuallyDrop::new(self);
+        end.pass_front(&link.ring);
+        link.note_pulled(1, len);
+        link.wake_senders(1);
+        value
+    }
+}
+
+impl Drop for Front<'_> {
+    /// The program has panicked.
+    #[cold]
+    fn drop(&mut self) {
+        self.end.keep_front(&self.link.ring);
+        self.link.wake_receivers(1);
+    }
+}
