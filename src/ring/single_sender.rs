@@ -60,14 +60,23 @@ impl SingleSender {
     /// before [`publish_tail`](Self::publish_tail): should `write` panic, they are there all the same.
     #[inline]
     pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, mut write: impl FnMut(M::Slot<'m>) -> bool) {
-        while let Some(ready) = self.window.ready_at(self.tail) {
-            let slot = memory.slot(self.tail);
-            if !write(slot) {
-                return;
+        loop {
+            let first = self.tail;
+            let mut ready = Word::ready(0);
+            let mut more = true;
+            let mut count = 0;
+            while count < 32 {
+                let Some(word) = self.window.ready_at(first + count) else { more = false; break };
+                ready = word;
+                if !write(memory.slot(first + count)) { more = false; break; }
+                count += 1;
             }
-            // Release: commit, pairs with take.
-            slot.word().store(ready.bits(), Ordering::Release);
-            self.tail = self.tail.wrapping_add(1);
+            for back in (0..count).rev() {
+                // Release: commit, pairs with take.
+                memory.slot(first + back).word().store(ready.bits(), Ordering::Release);
+            }
+            self.tail = first + count;
+            if !more { return }
         }
     }
 
