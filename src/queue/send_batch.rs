@@ -3,11 +3,10 @@
 use core::iter::Peekable;
 
 use super::Sender;
-use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::{SendBatchError, SendError};
 use crate::payload::Payload;
-use crate::ring::{Memory, Run, SendEnd};
+use crate::ring::{Memory, Run};
 
 /// How far a batch has come: messages sent, and why it does not go on.
 type Filled = (u64, Option<SendError>);
@@ -36,16 +35,16 @@ impl<T: ?Sized + Payload> Sender<T> {
         Ok(sent)
     }
 
-    /// The only sender: each message is visible as soon as it is written.
+    /// The only sender: each message is visible as soon as it is written. Nothing is counted meanwhile, see `put_at_once`.
     fn fill_window<'m>(&mut self, messages: &mut Peekable<impl Iterator<Item = &'m T>>) -> Filled
     where
         T: 'm,
     {
         let mut failed = None;
-        let mut sent = Sent { link: &self.link, end: &mut self.end, messages: 0, bytes: 0 };
-        let Sent { link, end, messages: count, bytes } = &mut sent;
+        let filling = FillingWindow(self);
+        let Sender { link, end, .. } = &mut *filling.0;
         let ring = &link.ring;
-        end.put_many(ring, |slot| {
+        let written = end.put_many(ring, |slot| {
             let Some(message) = messages.next() else { return false };
             let message = message.as_bytes();
             if !ring.fits(message.len()) {
@@ -53,12 +52,9 @@ impl<T: ?Sized + Payload> Sender<T> {
                 return false;
             }
             write(ring, slot, message);
-            *count += 1;
-            *bytes += message.len() as u64;
             true
         });
-        let written = sent.messages;
-        drop(sent);
+        drop(filling);
         (written, failed.and_then(|len| self.check_len(len).err()))
     }
 
@@ -109,21 +105,18 @@ impl<T: ?Sized + Payload> Drop for Filling<'_, T> {
     }
 }
 
-/// Messages that are visible, to be counted and announced once it is dropped, also if the caller's iterator panics.
-struct Sent<'s> {
-    link: &'s Link,
-    end: &'s mut SendEnd,
-    messages: u64,
-    bytes: u64,
-}
+/// A window that is being filled. What has been sent is told and announced once this is dropped, also if the caller's iterator
+/// panics.
+struct FillingWindow<'s, T: ?Sized + Payload>(&'s mut Sender<T>);
 
-impl Drop for Sent<'_> {
+impl<T: ?Sized + Payload> Drop for FillingWindow<'_, T> {
     fn drop(&mut self) {
-        if !self.link.is_here() {
+        let Self(sender) = self;
+        if !sender.link.is_here() {
             // As above: the caller's iterator has forked.
             return;
         }
-        self.end.publish_tail(&self.link.ring);
-        self.link.note_sent(self.messages, self.bytes);
+        sender.tell();
+        sender.link.wake_receivers(u64::MAX);
     }
 }

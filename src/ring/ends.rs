@@ -35,27 +35,33 @@ impl SendEnd {
 
     /// The same in the only sender's window, where it knows all that it would ask, if `write` wants to: the shortest way.
     #[inline]
-    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+    pub fn put_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        write: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
         match self {
             Self::Single(end) => end.put_at_once(memory, write),
-            Self::Multi(_) => false,
+            Self::Multi(_) => None,
         }
     }
 
-    /// Sends messages in that window, for as long as `write` writes one. Tail tells of them after
+    /// Sends messages in that window, for as long as `write` writes one, and says how many. Tail tells of all of them after
     /// [`publish_tail`](Self::publish_tail).
     #[inline]
-    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnMut(M::Slot<'m>) -> bool) {
-        if let Self::Single(end) = self {
-            end.put_many(memory, write);
+    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnMut(M::Slot<'m>) -> bool) -> u64 {
+        match self {
+            Self::Single(end) => end.put_many(memory, write),
+            Self::Multi(_) => 0,
         }
     }
 
-    /// Has tail tell of everything that was sent.
+    /// Has tail tell of everything that the only sender has sent. Returns what it says then; of many senders each tells at once.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
-        if let Self::Single(end) = self {
-            end.publish_tail(memory);
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        match self {
+            Self::Single(end) => Some(end.publish_tail(memory)),
+            Self::Multi(_) => None,
         }
     }
 

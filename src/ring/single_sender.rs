@@ -2,7 +2,7 @@
 //! show, and a successor goes on where it stopped.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, make_all_ready};
+use super::{Blocked, InTheWay, MOST_UNTOLD, Memory, Run, Slot, check_full, contradiction, make_all_ready};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -42,48 +42,77 @@ impl SingleSender {
         Ok(Self { tail, limit, free_by_head, window: Window::CLOSED })
     }
 
-    /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
-    /// it was sent.
+    /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns its position if
+    /// it was sent. Tail does not tell of it before [`publish_tail`](Self::publish_tail).
+    ///
+    /// The slot is all that is written, but for one word a cache line: stores to other lines in between would keep the processor
+    /// from asking for the next slots' lines while it waits for this one.
     #[inline]
-    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
-        let position = self.tail;
-        let Some(ready) = self.window.ready_at(position) else { return false };
+    pub fn put_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        write: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
+        let position = self.next_free(memory, self.tail);
+        let ready = self.window.ready_at(position)?;
         let slot = memory.slot(position);
         if !write(slot) {
-            return false;
+            return None;
         }
-        self.commit_one(memory, slot, ready);
-        true
+        // Release: commit, pairs with take.
+        slot.word().store(ready.bits(), Ordering::Release);
+        self.note_put(memory, position);
+        Some(position)
     }
 
-    /// Sends messages in the window, each as soon as `write` has written it, for as long as it does. Tail does not tell of them
-    /// before [`publish_tail`](Self::publish_tail): should `write` panic, they are there all the same.
+    /// Sends messages in the window, each as soon as `write` has written it, for as long as it does. Tail tells of the last ones
+    /// after [`publish_tail`](Self::publish_tail): should `write` panic, they are there all the same. Returns how many.
     #[inline]
-    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, mut write: impl FnMut(M::Slot<'m>) -> bool) {
-        loop {
-            let first = self.tail;
-            let mut ready = Word::ready(0);
-            let mut more = true;
-            let mut count = 0;
-            while count < 32 {
-                let Some(word) = self.window.ready_at(first + count) else { more = false; break };
-                ready = word;
-                if !write(memory.slot(first + count)) { more = false; break; }
-                count += 1;
+    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, mut write: impl FnMut(M::Slot<'m>) -> bool) -> u64 {
+        let first = self.next_free(memory, self.tail);
+        let mut position = first;
+        while let Some(ready) = self.window.ready_at(position) {
+            let slot = memory.slot(position);
+            if !write(slot) {
+                break;
             }
-            for back in (0..count).rev() {
-                // Release: commit, pairs with take.
-                memory.slot(first + back).word().store(ready.bits(), Ordering::Release);
+            // Release: commit, pairs with take.
+            slot.word().store(ready.bits(), Ordering::Release);
+            self.note_put(memory, position);
+            position = position.wrapping_add(1);
+            if is_time_to_tell(position) {
+                self.move_tail(memory, position);
             }
-            self.tail = first + count;
-            if !more { return }
         }
+        position.wrapping_sub(first)
     }
 
-    /// Has tail tell of everything that was sent.
+    /// Has tail tell of everything that was sent. Returns what it says.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
-        self.move_tail(memory, self.tail);
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) -> u64 {
+        let tail = self.next_free(memory, self.tail);
+        self.move_tail(memory, tail);
+        tail
+    }
+
+    /// The first position from `tail` on at which nothing was sent. What was sent since `tail` was noted lies in its cache line.
+    #[inline]
+    fn next_free<M: Memory>(&self, memory: &M, tail: u64) -> u64 {
+        let mut position = tail;
+        while position & memory.line_mask() != 0
+            && self.window.ready_at(position).is_some_and(|ready| is_sent(memory, position, ready))
+        {
+            position = position.wrapping_add(1);
+        }
+        position
+    }
+
+    /// The first message of a cache line was sent: the others will be found from here on.
+    #[inline]
+    fn note_put<M: Memory>(&mut self, memory: &M, position: u64) {
+        if position & memory.line_mask() == 0 {
+            self.tail = position.wrapping_add(1);
+        }
     }
 
     /// Sends one message, which `write` writes, if there is a free slot.
@@ -97,9 +126,10 @@ impl SingleSender {
     }
 
     /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked nothing is known, and there
-    /// is none. Returns whether there is one.
+    /// is none. Returns whether there is one. All that was sent in the last one has been published.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
+        self.tail = self.next_free(memory, self.tail);
         self.window = Window::open(memory, self.tail, self.limit.min(end));
         self.window.ready_at(self.tail).is_some()
     }
@@ -114,6 +144,7 @@ impl SingleSender {
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        self.tail = self.next_free(memory, self.tail);
         let count = if self.free_by_head { self.room(memory, want)? } else { self.free_words(memory, want)? };
         Ok(Run { first: self.tail, count })
     }
@@ -168,6 +199,18 @@ impl SingleSender {
         }
         Ok(count)
     }
+}
+
+/// Whether tail is to tell of everything below `position`, which was sent in a window.
+#[inline]
+pub fn is_time_to_tell(position: u64) -> bool {
+    position.is_multiple_of(MOST_UNTOLD)
+}
+
+#[inline]
+fn is_sent<M: Memory>(memory: &M, position: u64, ready: Word) -> bool {
+    // Relaxed: only the only sender commits, so it is its own store that it may find.
+    Word::from_bits(memory.word(position).load(Ordering::Relaxed)).is_behind_commit(ready)
 }
 
 #[inline]
