@@ -64,10 +64,11 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 return end.put_one(memory, |position, _| bench.write(position, 100));
             }
             Way::AtOnce => {
-                return end.put_at_once(memory, |slot| {
+                let put = end.put_at_once(memory, |slot| {
                     bench.write(slot.position, 100);
                     true
                 });
+                return put.is_some();
             }
             Way::Stream => {
                 let mut left = 1;

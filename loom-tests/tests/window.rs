@@ -17,7 +17,7 @@ fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
         bench.write(slot.position, message);
         true
     });
-    if sent {
+    if sent.is_some() {
         return true;
     }
     let sent = end.put_one(bench, |position, _| bench.write(position, message));
@@ -262,6 +262,72 @@ fn what_is_only_claimed_is_no_message() {
             let got = pass(&bench, &mut end, way);
             assert!(got.is_none_or(|message| message == 100));
             assert_eq!(sending.join().expect("the sender panicked"), 2);
+        });
+    }
+}
+
+#[test]
+fn what_tail_does_not_tell_of_is_counted_and_found_by_a_successor() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        let before = bench.tail().load(Relaxed);
+        let mut end = b.sender(1).end;
+        end.open_window(&*b, u64::MAX);
+        let mut receiving = bench.receiver(11).end;
+        let sending = thread::spawn(move || {
+            // It dies, and has told nobody.
+            (0..3).for_each(|message| assert!(put(&b, &mut end, message)));
+        });
+        receiving.open_window(&*bench, u64::MAX);
+        let mut got: Vec<u64> = pass(&bench, &mut receiving, Way::Shown).into_iter().collect();
+        sending.join().expect("the sender panicked");
+        assert_eq!(bench.tail().load(Relaxed), before, "told before its time");
+        assert_eq!(ringpost::ring::size(&*bench), 3 - got.len() as u64);
+        drop(receiving);
+        let mut next = bench.sender(1);
+        assert_eq!(bench.tail().load(Relaxed), before + 3, "a successor tells of what is there");
+        assert!(put(&bench, &mut next.end, 3));
+        got.extend(rest(&bench));
+        assert_eq!(got, [0, 1, 2, 3]);
+    });
+}
+
+/// What a receiver makes of the words of two messages while the next one is sent.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// The second is released before the first.
+    Skipped,
+    /// Both come back.
+    Seen,
+}
+
+#[test]
+fn a_sender_finds_its_place_behind_words_that_its_receiver_has_changed() {
+    for mark in [Mark::Skipped, Mark::Seen] {
+        explore(None, move || {
+            let bench = Bench::in_both_orders(SINGLE, 2);
+            let b = Arc::clone(&bench);
+            let mut end = b.sender(1).end;
+            end.open_window(&*b, u64::MAX);
+            assert!(put(&b, &mut end, 100) && put(&b, &mut end, 101));
+            let mut receiver = bench.receiver(11);
+            let run = receiver.end.take(&*bench, 2).expect("two messages are there");
+            let sending = thread::spawn(move || assert!(put(&b, &mut end, 102) && put(&b, &mut end, 103)));
+            match mark {
+                Mark::Skipped => {
+                    receiver.end.release(&*bench, Run { first: run.first + 1, count: 1 });
+                    receiver.end.release(&*bench, Run { first: run.first, count: 1 });
+                }
+                Mark::Seen => {
+                    receiver.end.give_back(&*bench, run, true);
+                    receiver.end.rewind(&*bench);
+                }
+            }
+            sending.join().expect("the sender panicked");
+            receiver.drain();
+            let expected: &[u64] = if matches!(mark, Mark::Skipped) { &[102, 103] } else { &[100, 101, 102, 103] };
+            assert_eq!(receiver.got, expected);
         });
     }
 }
