@@ -34,7 +34,7 @@ impl SendEnd {
     }
 
     /// The same in the only sender's window, where it knows all that it would ask, if `write` wants to: the shortest way.
-    #[inline]
+    #[inline(always)]
     pub fn put_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
@@ -158,7 +158,7 @@ impl ReceiveEnd {
     }
 
     /// The same in the only receiver's window: the shortest way.
-    #[inline]
+    #[inline(always)]
     pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
         match self {
             Self::Single(end) => end.pass_at_once(memory, read),
@@ -168,7 +168,7 @@ impl ReceiveEnd {
 
     /// Shows the program the next message in that window, if `may` agrees. Then it is passed with [`pass_front`](Self::pass_front),
     /// or kept with [`keep_front`](Self::keep_front).
-    #[inline]
+    #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
@@ -197,7 +197,7 @@ impl ReceiveEnd {
     }
 
     /// Takes one message as [`take_one`](Self::take_one) does, in the only receiver's window, if `may` agrees.
-    #[inline]
+    #[inline(always)]
     pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
         match self {
             Self::Single(end) => end.take_at_once(memory, may),

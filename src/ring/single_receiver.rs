@@ -5,10 +5,13 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
+
+/// How many messages it looks for at once.
+const LOOKS: u64 = 32;
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct SingleReceiver {
     pub(super) rewind: bool,
     /// Slots, from next on, that may be read as soon as their word says so, if nothing is held.
     window: Window,
+    /// Messages of the window below it are known to be there.
+    seen: u64,
     freed: bool,
     redelivered: u64,
 }
@@ -40,7 +45,7 @@ impl SingleReceiver {
             count_delivery(memory, position);
             note_delivered(memory, position);
         }
-        Ok(Self { head, next: head, rewind: false, window: Window::CLOSED, freed: false, redelivered: 0 })
+        Ok(Self { head, next: head, rewind: false, window: Window::CLOSED, seen: 0, freed: false, redelivered: 0 })
     }
 
     /// Takes between one and `want` messages in a row. Each must be released or given back.
@@ -80,12 +85,12 @@ impl SingleReceiver {
     }
 
     /// Does what [`take_one`](Self::take_one) does with a message in the window that `may` agrees to: the shortest way.
-    #[inline]
+    #[inline(always)]
     pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
         let position = self.next;
         let ready = self.window.ready_at(position)?;
         let slot = memory.slot(position);
-        if word_of(slot) != ready || !may(slot) {
+        if !self.is_there(memory, position, ready) || !may(slot) {
             return None;
         }
         self.next = position.wrapping_add(1);
@@ -95,7 +100,7 @@ impl SingleReceiver {
 
     /// Shows the program a message in the window that `may` agrees to, while nothing is held: the shortest way to read in place. The
     /// message stays the next one until [`pass_front`](Self::pass_front).
-    #[inline]
+    #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
@@ -103,7 +108,7 @@ impl SingleReceiver {
     ) -> Option<M::Slot<'m>> {
         let ready = self.window.ready_at(self.next)?;
         let slot = memory.slot(self.next);
-        if self.next != self.head || word_of(slot) != ready || !may(slot) {
+        if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {
             return None;
         }
         note_delivered(memory, self.next.wrapping_add(1));
@@ -125,13 +130,13 @@ impl SingleReceiver {
     }
 
     /// Does what [`pass_one`](Self::pass_one) does with a message in the window: the shortest way.
-    #[inline]
+    #[inline(always)]
     pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
         let position = self.next;
         let Some(ready) = self.window.ready_at(position) else { return false };
         let slot = memory.slot(position);
         // What came back has closed the window.
-        if position != self.head || word_of(slot) != ready || !read(slot) {
+        if position != self.head || !self.is_there(memory, position, ready) || !read(slot) {
             return false;
         }
         self.pass_to(memory, position.wrapping_add(1));
@@ -203,6 +208,7 @@ impl SingleReceiver {
     pub fn again_from_head(&mut self) {
         self.rewind = true;
         self.window = Window::CLOSED;
+        self.seen = 0;
     }
 
     /// Notes that the program has seen messages which come back, without starting again from head.
@@ -261,6 +267,34 @@ impl SingleReceiver {
     #[inline]
     fn is_fresh<M: Memory>(&self, memory: &M) -> bool {
         take_word(memory, self.next) == Word::ready(memory.lap(self.next))
+    }
+
+    /// Whether the message at `position`, in the window, is there.
+    #[inline(always)]
+    fn is_there<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
+        position < self.seen || self.look_at(memory, position, ready)
+    }
+
+    #[inline(always)]
+    fn look_at<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
+        if take_word(memory, position) != ready {
+            return false;
+        }
+        let next = position.wrapping_add(1);
+        if self.window.ready_at(next).is_some() && take_word(memory, next) == ready {
+            self.look_ahead(memory, next, ready);
+        }
+        true
+    }
+
+    /// Looks how many messages there are from `position` on, one after another, so that the processor asks for many lines at once.
+    #[inline(never)]
+    fn look_ahead<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) {
+        let count = LOOKS.min(self.window.left(position));
+        // Acquire: take, pairs with commit and abort: the payload is whole.
+        let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
+        let there = memory.words(Run { first: position, count }).take_while(is_ready).count() as u64;
+        self.seen = position.wrapping_add(there);
     }
 
     #[inline]
@@ -338,13 +372,8 @@ impl SingleReceiver {
 
 #[inline]
 fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
-    word_of(memory.slot(position))
-}
-
-#[inline]
-fn word_of<'m>(slot: impl Slot<'m>) -> Word {
     // Acquire: take, pairs with commit and abort: the payload is whole.
-    Word::from_bits(slot.word().load(Ordering::Acquire))
+    Word::from_bits(memory.word(position).load(Ordering::Acquire))
 }
 
 /// Released before something older: head will pass it.

@@ -47,7 +47,7 @@ impl SingleSender {
     ///
     /// The slot is all that is written, but for one word a cache line: stores to other lines in between would keep the processor
     /// from asking for the next slots' lines while it waits for this one.
-    #[inline]
+    #[inline(always)]
     pub fn put_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
@@ -96,7 +96,7 @@ impl SingleSender {
     }
 
     /// The first position from `tail` on at which nothing was sent. What was sent since `tail` was noted lies in its cache line.
-    #[inline]
+    #[inline(always)]
     fn next_free<M: Memory>(&self, memory: &M, tail: u64) -> u64 {
         let mut position = tail;
         while position & memory.line_mask() != 0
@@ -108,7 +108,7 @@ impl SingleSender {
     }
 
     /// The first message of a cache line was sent: the others will be found from here on.
-    #[inline]
+    #[inline(always)]
     fn note_put<M: Memory>(&mut self, memory: &M, position: u64) {
         if position & memory.line_mask() == 0 {
             self.tail = position.wrapping_add(1);

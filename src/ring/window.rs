@@ -24,6 +24,12 @@ impl Window {
         Self { end: end.min(last_of_lap.saturating_add(1)), ready: Word::ready(lap) }
     }
 
+    /// How many positions there are from `position` on.
+    #[inline]
+    pub fn left(&self, position: u64) -> u64 {
+        self.end.saturating_sub(position)
+    }
+
     /// The word of a message at `position`, which is not below where the window was opened; `None`: look around first.
     #[inline]
     pub fn ready_at(&self, position: u64) -> Option<Word> {
