@@ -113,10 +113,6 @@ impl Memory for Bench {
     fn shift(&self) -> u32 {
         self.shift
     }
-    fn line_mask(&self) -> u64 {
-        // All in one line: the most that a sender does not note.
-        self.capacity() - 1
-    }
 }
 
 impl Bench {

@@ -73,9 +73,6 @@ impl Memory for Mortal<'_> {
         self.step();
         self.bench.retry_settled()
     }
-    fn line_mask(&self) -> u64 {
-        self.bench.line_mask()
-    }
     fn shift(&self) -> u32 {
         self.bench.shift()
     }

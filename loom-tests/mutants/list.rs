@@ -128,8 +128,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "single receiver: take Relaxed",
         SR,
-        "slot.word().load(Ordering::Acquire)",
-        "slot.word().load(Ordering::Relaxed)",
+        "memory.word(position).load(Ordering::Acquire)",
+        "memory.word(position).load(Ordering::Relaxed)",
     ),
     kill(
         "single receiver: head Relaxed",

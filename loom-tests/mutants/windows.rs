@@ -3,8 +3,6 @@
 use super::list::{Mutant, kill};
 
 const WINDOW: &str = "src/ring/window.rs";
-const WORD: &str = "src/layout/word.rs";
-const RING: &str = "src/ring/mod.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const SR: &str = "src/ring/single_receiver.rs";
 
@@ -22,40 +20,15 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a batch in a window commits Relaxed",
         SS,
-        "store(ready.bits(), Ordering::Release);\n            self.note_put",
-        "store(ready.bits(), Ordering::Relaxed);\n            self.note_put",
+        "store(ready.bits(), Ordering::Release);\n            position",
+        "store(ready.bits(), Ordering::Relaxed);\n            position",
     ),
-    kill("tail does not tell of a batch", SS, "self.move_tail(memory, tail);\n        tail", "tail"),
-    kill(
-        "a message is sent in a window Relaxed",
-        SS,
-        "store(ready.bits(), Ordering::Release);\n        self.note_put",
-        "store(ready.bits(), Ordering::Relaxed);\n        self.note_put",
-    ),
-    kill(
-        "a sender does not find what it has sent in a line",
-        SS,
-        "ready_at(position).is_some_and(|ready| is_sent(memory, position, ready))",
-        "ready_at(position).is_some_and(|ready| !is_sent(memory, position, ready) && false)",
-    ),
-    kill(
-        "a sender finds only what nobody has marked since",
-        WORD,
-        "self.0.wrapping_sub(ready.0) < 1 << LAP_SHIFT",
-        "self.0 == ready.0",
-    ),
-    kill(
-        "a sender does not note that it has begun a line",
-        SS,
-        "self.tail = position.wrapping_add(1);",
-        "let _ = position;",
-    ),
-    kill("size does not count what tail does not tell of", RING, "MOST_UNTOLD.min(memory.capacity())", "0"),
+    kill("tail does not tell of a batch", SS, "self.move_tail(memory, self.tail);", "let _ = memory;"),
     kill(
         "a message is sent in a window before it is written",
         SS,
-        "if !write(slot) {\n            return None;\n        }\n        // Release: commit, pairs with take.\n        slot.word().store(ready.bits(), Ordering::Release);\n",
-        "slot.word().store(ready.bits(), Ordering::Release);\n        if !write(slot) {\n            return None;\n        }\n",
+        "if !write(slot) {\n            return false;\n        }\n        self.commit_one(memory, slot, ready);",
+        "self.commit_one(memory, slot, ready);\n        if !write(slot) {\n            return false;\n        }",
     ),
     kill(
         "a receiver takes in its window what is not ready",
@@ -118,6 +91,12 @@ pub const MUTANTS: &[Mutant] = &[
         SR,
         "self.seen = position.wrapping_add(there);",
         "self.seen = position.wrapping_add(there + 1);",
+    ),
+    kill(
+        "what was sent before a panic is written over",
+        SS,
+        "self.window.ready_at(position).is_some() && committed(memory, position)",
+        "false && committed(memory, position)",
     ),
     kill("what came back leaves the window open", SR, "        self.window = Window::CLOSED;\n", ""),
     kill(

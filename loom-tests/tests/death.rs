@@ -64,18 +64,17 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 return end.put_one(memory, |position, _| bench.write(position, 100));
             }
             Way::AtOnce => {
-                let put = end.put_at_once(memory, |slot| {
+                return end.put_at_once(memory, |slot| {
                     bench.write(slot.position, 100);
                     true
                 });
-                return put.is_some();
             }
             Way::Stream => {
                 let mut left = 1;
                 end.put_many(memory, |slot| {
                     bench.write(slot.position, 100);
                     left -= 1;
-                    left == 0
+                    (left == 0).then_some(1)
                 });
                 end.publish_tail(memory);
                 return left <= 0;

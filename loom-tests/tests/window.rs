@@ -2,12 +2,13 @@
 //! loom tries one order only.
 #![cfg(loom)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd};
-use ringpost_loom::{Bench, Ends, explore};
+use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
 
@@ -17,7 +18,7 @@ fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
         bench.write(slot.position, message);
         true
     });
-    if sent.is_some() {
+    if sent {
         return true;
     }
     let sent = end.put_one(bench, |position, _| bench.write(position, message));
@@ -27,7 +28,12 @@ fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
 
 /// Sends all of `messages` in one window, if they go into it.
 fn put_many(bench: &Bench, end: &mut SendEnd, messages: &mut impl Iterator<Item = u64>) {
-    end.put_many(bench, |slot| messages.next().map(|message| bench.write(slot.position, message)).is_some());
+    end.put_many(bench, |slot| {
+        messages.next().map(|message| {
+            bench.write(slot.position, message);
+            1
+        })
+    });
     end.publish_tail(bench);
 }
 
@@ -267,67 +273,56 @@ fn what_is_only_claimed_is_no_message() {
 }
 
 #[test]
-fn what_tail_does_not_tell_of_is_counted_and_found_by_a_successor() {
+fn what_is_known_to_be_there_ends_with_its_lap() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(SINGLE, 1);
+        let (mut sender, mut end) = (bench.sender(1), bench.receiver(11).end);
+        assert_eq!(sender.send(2), 2);
+        end.open_window(&*bench, u64::MAX);
+        let both: Vec<u64> = (0..2).filter_map(|_| pass(&bench, &mut end, Way::Copied)).collect();
+        assert_eq!(both, [100, 101]);
+        end.open_window(&*bench, u64::MAX);
+        let b = Arc::clone(&bench);
+        let sending = thread::spawn(move || assert!(put(&b, &mut sender.end, 102)));
+        let mut got: Vec<u64> = (0..2).filter_map(|_| pass(&bench, &mut end, Way::Copied)).collect();
+        sending.join().expect("the sender panicked");
+        drop(end);
+        got.extend(rest(&bench));
+        assert_eq!(got, [102]);
+    });
+}
+
+#[test]
+fn what_was_sent_before_a_panic_is_found() {
     explore(None, || {
         let bench = Bench::in_both_orders(SINGLE, 2);
         let b = Arc::clone(&bench);
         let before = bench.tail().load(Relaxed);
         let mut end = b.sender(1).end;
-        end.open_window(&*b, u64::MAX);
-        let mut receiving = bench.receiver(11).end;
         let sending = thread::spawn(move || {
-            // It dies, and has told nobody.
-            (0..3).for_each(|message| assert!(put(&b, &mut end, message)));
-        });
-        receiving.open_window(&*bench, u64::MAX);
-        let mut got: Vec<u64> = pass(&bench, &mut receiving, Way::Shown).into_iter().collect();
-        sending.join().expect("the sender panicked");
-        assert_eq!(bench.tail().load(Relaxed), before, "told before its time");
-        assert_eq!(ringpost::ring::size(&*bench), 3 - got.len() as u64);
-        drop(receiving);
-        let mut next = bench.sender(1);
-        assert_eq!(bench.tail().load(Relaxed), before + 3, "a successor tells of what is there");
-        assert!(put(&bench, &mut next.end, 3));
-        got.extend(rest(&bench));
-        assert_eq!(got, [0, 1, 2, 3]);
-    });
-}
-
-/// What a receiver makes of the words of two messages while the next one is sent.
-#[derive(Clone, Copy)]
-enum Mark {
-    /// The second is released before the first.
-    Skipped,
-    /// Both come back.
-    Seen,
-}
-
-#[test]
-fn a_sender_finds_its_place_behind_words_that_its_receiver_has_changed() {
-    for mark in [Mark::Skipped, Mark::Seen] {
-        explore(None, move || {
-            let bench = Bench::in_both_orders(SINGLE, 2);
-            let b = Arc::clone(&bench);
-            let mut end = b.sender(1).end;
             end.open_window(&*b, u64::MAX);
-            assert!(put(&b, &mut end, 100) && put(&b, &mut end, 101));
-            let mut receiver = bench.receiver(11);
-            let run = receiver.end.take(&*bench, 2).expect("two messages are there");
-            let sending = thread::spawn(move || assert!(put(&b, &mut end, 102) && put(&b, &mut end, 103)));
-            match mark {
-                Mark::Skipped => {
-                    receiver.end.release(&*bench, Run { first: run.first + 1, count: 1 });
-                    receiver.end.release(&*bench, Run { first: run.first, count: 1 });
+            let mut left = 3;
+            let panics = |slot: At<'_, Bench>| {
+                left -= 1;
+                if left == 0 {
+                    std::panic::resume_unwind(Box::new("the caller's iterator"));
                 }
-                Mark::Seen => {
-                    receiver.end.give_back(&*bench, run, true);
-                    receiver.end.rewind(&*bench);
-                }
-            }
-            sending.join().expect("the sender panicked");
-            receiver.drain();
-            let expected: &[u64] = if matches!(mark, Mark::Skipped) { &[102, 103] } else { &[100, 101, 102, 103] };
-            assert_eq!(receiver.got, expected);
+                b.write(slot.position, 100 + left);
+                Some(1)
+            };
+            catch_unwind(AssertUnwindSafe(|| end.put_many(&*b, panics))).expect_err("it panics");
+            let found = end.find_sent(&*b);
+            end.publish_tail(&*b);
+            assert_eq!(found, Some(Run { first: before, count: 2 }));
+            assert!(put(&b, &mut end, 103));
         });
-    }
+        let mut end = bench.receiver(11).end;
+        end.open_window(&*bench, u64::MAX);
+        let mut got: Vec<u64> = (0..2).filter_map(|_| pass(&bench, &mut end, Way::Shown)).collect();
+        sending.join().expect("the sender panicked");
+        assert_eq!(bench.tail().load(Relaxed), before + 3);
+        drop(end);
+        got.extend(rest(&bench));
+        assert_eq!(got, [102, 101, 103]);
+    });
 }

@@ -23,7 +23,7 @@ use crate::layout::geometry::{Ends, WhenFull};
 use crate::layout::header::VERSION;
 use crate::layout::row_state::RowState;
 use crate::participant::{Liveness, SharedRing, liveness, visible_pid};
-use crate::ring::{self, Memory, Run};
+use crate::ring;
 use crate::segment::{self, Accept, Name, Segment};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -135,18 +135,14 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
     let rows = (0..header.geometry.rows as usize).filter_map(|index| Some((index, segment.row(index)?)));
     let mut totals = Counters::default();
     let mut endpoints = Vec::new();
-    let ring = SharedRing::new(segment);
     for (index, row) in rows {
         totals.add(row);
         endpoints.extend(endpoint_stat(segment, index, row));
     }
-    let untold = untold(&ring, totals.sent);
-    totals.sent = totals.sent.wrapping_add(untold.count);
-    totals.sent_bytes = totals.sent_bytes.wrapping_add(ring.total_len(untold));
     Stat {
         name: segment.name().map_or("", Name::as_str).to_owned(),
         capacity: request.capacity,
-        size: ring::size(&ring),
+        size: ring::size(&SharedRing::new(segment)),
         max_len: request.max_len,
         total_bytes: header.geometry.total,
         senders: request.senders,
@@ -162,16 +158,6 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
         totals,
         endpoints,
     }
-}
-
-/// What the only sender has sent and not counted yet, or had not when it was killed: all behind what it has, since it counts
-/// positions.
-fn untold(ring: &SharedRing, counted: u64) -> Run {
-    let tail = ring::behind_tail(ring, read(ring.tail()));
-    let count = tail.wrapping_sub(counted);
-    let single = ring.segment().header().geometry.send_protocol() == Ends::Single;
-    // More comes from a scribbler, or was counted since.
-    Run { first: counted, count: if single && count <= ring.capacity() { count } else { 0 } }
 }
 
 impl Counters {

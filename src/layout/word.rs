@@ -178,13 +178,6 @@ impl Word {
         self.0 & !ignore == Self::ready(lap).0
     }
 
-    /// Whether a message was committed in the lap of `ready`, which is the word of one, whatever its receivers have made of it since.
-    #[inline]
-    pub const fn is_behind_commit(self, ready: Self) -> bool {
-        // Free and Claim come before Ready, and everything else of the lap behind it.
-        self.0.wrapping_sub(ready.0) < 1 << LAP_SHIFT
-    }
-
     /// How this word's lap lies to `lap`, modulo 2^46.
     #[inline]
     pub const fn lap_order(self, lap: u64) -> LapOrder {

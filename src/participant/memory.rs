@@ -160,10 +160,6 @@ impl Memory for SharedRing {
         self.shift
     }
     #[inline]
-    fn line_mask(&self) -> u64 {
-        self.line_mask
-    }
-    #[inline]
     fn fetch_ahead(&self, position: u64, end: u64) {
         let ahead = position.wrapping_add(self.ahead);
         if position & self.line_mask == 0 && ahead < end {

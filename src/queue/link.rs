@@ -159,19 +159,6 @@ impl Link {
         self.wake_receivers(messages);
     }
 
-    /// Counts messages of the only sender up to `tail`. It counts positions, so one counter says how far it has come, also for a
-    /// successor and for those who only look.
-    pub fn count_up_to(&self, tail: u64) {
-        let row = self.row();
-        let counted = row.sent.load(Ordering::Relaxed);
-        let run = Run { first: counted, count: tail.wrapping_sub(counted) };
-        // What comes from a scribbler is not gone through.
-        if run.count <= self.ring.capacity() {
-            count(&row.sent_bytes, self.ring.total_len(run));
-        }
-        row.sent.store(tail, Ordering::Relaxed);
-    }
-
     /// Counts messages that have been released.
     #[inline]
     pub fn note_pulled(&self, messages: u64, bytes: u64) {

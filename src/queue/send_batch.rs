@@ -1,6 +1,7 @@
 //! Many messages sent by one call.
 
 use core::iter::Peekable;
+use core::mem::forget;
 
 use super::Sender;
 use super::sender::{Limit, write};
@@ -35,7 +36,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         Ok(sent)
     }
 
-    /// The only sender: each message is visible as soon as it is written. Nothing is counted meanwhile, see `put_at_once`.
+    /// The only sender: each message is visible as soon as it is written.
     fn fill_window<'m>(&mut self, messages: &mut Peekable<impl Iterator<Item = &'m T>>) -> Filled
     where
         T: 'm,
@@ -44,17 +45,24 @@ impl<T: ?Sized + Payload> Sender<T> {
         let filling = FillingWindow(self);
         let Sender { link, end, .. } = &mut *filling.0;
         let ring = &link.ring;
-        let written = end.put_many(ring, |slot| {
-            let Some(message) = messages.next() else { return false };
-            let message = message.as_bytes();
+        let (written, bytes) = end.put_many(ring, |slot| {
+            let message = messages.next()?.as_bytes();
+            if !link.is_here() {
+                // The caller's iterator has forked, and this is the child: the slots are the parent's.
+                return None;
+            }
             if !ring.fits(message.len()) {
                 failed = Some(message.len());
-                return false;
+                return None;
             }
             write(ring, slot, message);
-            true
+            Some(message.len() as u64)
         });
-        drop(filling);
+        if link.is_here() {
+            end.publish_tail(ring);
+            link.note_sent(written, bytes);
+        }
+        forget(filling);
         (written, failed.and_then(|len| self.check_len(len).err()))
     }
 
@@ -105,18 +113,19 @@ impl<T: ?Sized + Payload> Drop for Filling<'_, T> {
     }
 }
 
-/// A window that is being filled. What has been sent is told and announced once this is dropped, also if the caller's iterator
-/// panics.
+/// A window that is being filled. Dropped when the caller's iterator panics: what was sent before is told and announced.
 struct FillingWindow<'s, T: ?Sized + Payload>(&'s mut Sender<T>);
 
 impl<T: ?Sized + Payload> Drop for FillingWindow<'_, T> {
+    #[cold]
     fn drop(&mut self) {
-        let Self(sender) = self;
-        if !sender.link.is_here() {
-            // As above: the caller's iterator has forked.
-            return;
+        let Sender { link, end, .. } = &mut *self.0;
+        // Or the caller's iterator has forked, as above.
+        if link.is_here() {
+            if let Some(run) = end.find_sent(&link.ring) {
+                end.publish_tail(&link.ring);
+                link.note_sent(run.count, link.ring.total_len(run));
+            }
         }
-        sender.tell();
-        sender.link.wake_receivers(u64::MAX);
     }
 }

@@ -48,17 +48,14 @@ impl<T: ?Sized + Payload> Sender<T> {
         let link = Link::join(segment, Role::Sender)?;
         let geometry = &segment.header().geometry;
         let end = send_end(&link, geometry)?;
-        let mut sender = Self {
+        Ok(Self {
             link,
             end: CachePadded::new(end),
             when_full: geometry.request.when_full,
             capacity: geometry.request.capacity,
             open: None,
             message: PhantomData,
-        };
-        // What a dead one before us has not counted.
-        sender.tell();
-        Ok(sender)
+        })
     }
 
     /// Puts a copy of `message` into the queue. When it is full, does what the queue's policy says: waits, waits until a
@@ -164,7 +161,6 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline]
     pub(super) fn claim(&mut self, want: u64, limit: Limit) -> Result<Run, SendError> {
         self.check_open()?;
-        self.tell();
         if let Some(leaked) = self.open.take() {
             self.abort(leaked);
         }
@@ -324,11 +320,7 @@ impl<T: ?Sized + Payload> Sender<T> {
 
 impl<T: ?Sized> Drop for Sender<T> {
     fn drop(&mut self) {
-        if !self.link.is_here() {
-            return;
-        }
-        self.tell();
-        if self.open.is_some() {
+        if self.open.is_some() && self.link.is_here() {
             self.link.reclaim();
         }
     }

@@ -4,17 +4,14 @@ use super::Sender;
 use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::SendError;
-use crate::payload::{Payload, by_copy};
-use crate::ring::{Memory, Run, is_time_to_tell};
+use crate::payload::Payload;
+use crate::ring::{Memory, Run};
 
 impl<T: ?Sized + Payload> Sender<T> {
     /// Sends one message; the clock is not read before the short ways have failed.
     #[inline(always)]
     pub(super) fn send_within(&mut self, message: &T, limit: impl FnOnce(&Self) -> Limit) -> Result<(), SendError> {
-        if self.send_at_once(message.as_bytes()) {
-            return Ok(());
-        }
-        by_copy(message, |message| self.send_otherwise(message, limit))
+        if self.send_at_once(message.as_bytes()) { Ok(()) } else { self.send_otherwise(message, limit) }
     }
 
     #[inline(never)]
@@ -34,12 +31,10 @@ impl<T: ?Sized + Payload> Sender<T> {
             }
             may
         });
-        let Some(position) = sent else { return false };
-        if is_time_to_tell(position.wrapping_add(1)) {
-            self.tell();
+        if sent {
+            self.link.note_sent(1, bytes.len() as u64);
         }
-        self.link.wake_receivers(1);
-        true
+        sent
     }
 
     /// Anyone, when there is a free slot.
@@ -48,7 +43,6 @@ impl<T: ?Sized + Payload> Sender<T> {
         let bytes = message.as_bytes();
         self.check_len(bytes.len())?;
         self.check_open()?;
-        self.tell();
         if self.open.is_some() {
             return Ok(false);
         }
@@ -73,15 +67,5 @@ impl<T: ?Sized + Payload> Sender<T> {
         write(&self.link.ring, self.link.ring.slot(run.first), bytes);
         self.publish(run, bytes.len() as u64);
         Ok(())
-    }
-}
-
-impl<T: ?Sized> Sender<T> {
-    /// Counts what was sent in the window, and has tail tell of it.
-    #[inline(never)]
-    pub(super) fn tell(&mut self) {
-        if let Some(tail) = self.end.publish_tail(&self.link.ring) {
-            self.link.count_up_to(tail);
-        }
     }
 }

@@ -35,32 +35,39 @@ impl SendEnd {
 
     /// The same in the only sender's window, where it knows all that it would ask, if `write` wants to: the shortest way.
     #[inline(always)]
-    pub fn put_at_once<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        write: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<u64> {
+    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
         match self {
             Self::Single(end) => end.put_at_once(memory, write),
-            Self::Multi(_) => None,
+            Self::Multi(_) => false,
         }
     }
 
-    /// Sends messages in that window, for as long as `write` writes one, and says how many. Tail tells of all of them after
-    /// [`publish_tail`](Self::publish_tail).
+    /// Sends messages in that window, for as long as `write` writes one and says its length. Returns how many, and their lengths
+    /// in all. Tail tells of them after [`publish_tail`](Self::publish_tail).
     #[inline]
-    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnMut(M::Slot<'m>) -> bool) -> u64 {
+    pub fn put_many<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        write: impl FnMut(M::Slot<'m>) -> Option<u64>,
+    ) -> (u64, u64) {
         match self {
             Self::Single(end) => end.put_many(memory, write),
-            Self::Multi(_) => 0,
+            Self::Multi(_) => (0, 0),
         }
     }
 
-    /// Has tail tell of everything that the only sender has sent. Returns what it says then; of many senders each tells at once.
+    /// Has tail tell of everything that was sent.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+        if let Self::Single(end) = self {
+            end.publish_tail(memory);
+        }
+    }
+
+    /// Finds what was sent there before `write` panicked.
+    pub fn find_sent<M: Memory>(&mut self, memory: &M) -> Option<Run> {
         match self {
-            Self::Single(end) => Some(end.publish_tail(memory)),
+            Self::Single(end) => end.find_sent(memory),
             Self::Multi(_) => None,
         }
     }

@@ -38,7 +38,7 @@ pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
 pub use recover::{count_in, recover, recover_word};
 pub use single_receiver::SingleReceiver;
-pub use single_sender::{SingleSender, is_time_to_tell};
+pub use single_sender::SingleSender;
 
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
@@ -82,9 +82,6 @@ pub trait Memory {
     fn words(&self, piece: Run) -> impl Iterator<Item = &AtomicU64> {
         piece.positions().map(|position| self.word(position))
     }
-
-    /// Slots that share a cache line, less one.
-    fn line_mask(&self) -> u64;
 
     /// Slots.
     #[inline]
@@ -178,28 +175,8 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
     // difference errs towards more, and is cut off at the capacity.
     let mark = memory.delivered_to().load(Ordering::Relaxed);
     let head = memory.head().load(Ordering::Relaxed).max(mark);
-    let tail = behind_tail(memory, memory.tail().load(Ordering::Relaxed));
+    let tail = memory.tail().load(Ordering::Relaxed);
     tail.saturating_sub(head).saturating_add(returned(memory)).min(memory.capacity())
-}
-
-/// The most messages of the only sender that it has sent in a window and of which tail does not tell yet.
-pub const MOST_UNTOLD: u64 = 32;
-
-/// The position behind all that was claimed or committed behind `tail`, which was just read: exact while nobody sends, but for one
-/// of many senders that died between its claim and its help for tail.
-pub fn behind_tail<M: Memory>(memory: &M, tail: u64) -> u64 {
-    let untold = Run { first: tail, count: MOST_UNTOLD.min(memory.capacity()) };
-    // Relaxed: part of a snapshot.
-    let is_claimed = |position: &u64| word_is_claimed(memory, *position, Ordering::Relaxed);
-    tail.saturating_add(untold.positions().take_while(is_claimed).count() as u64)
-}
-
-fn word_is_claimed<M: Memory>(memory: &M, position: u64, order: Ordering) -> bool {
-    let word = Word::from_bits(memory.word(position).load(order));
-    match (word.lap_order(memory.lap(position)), word.state()) {
-        (_, None) | (LapOrder::Same, Some(State::Free)) => false,
-        (order, _) => matches!(order, LapOrder::Same | LapOrder::Newer),
-    }
 }
 
 /// How many messages have come back and not been taken again. Scans only if some may have.

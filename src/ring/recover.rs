@@ -3,8 +3,8 @@
 //! The caller holds the proof that `owner` is dead, and the exclusive right to recover it. Every step is an exchange
 //! of a word that names the dead, so recovery can be cut off anywhere and started over.
 
-use super::{Memory, help, read_cursor, word_is_claimed};
-use crate::layout::word::{State, Word};
+use super::{Memory, help, read_cursor};
+use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
 /// What a recovery has changed.
@@ -36,7 +36,11 @@ pub fn count_in<M: Memory>(memory: &M) {
     for _ in 0..memory.capacity() {
         let tail = read_cursor(memory.tail());
         // Acquire: claim, pairs with release and abort and claim: whoever sees this tail sees the word that it vouches for.
-        let claimed = word_is_claimed(memory, tail, Ordering::Acquire);
+        let word = Word::from_bits(memory.word(tail).load(Ordering::Acquire));
+        let claimed = match (word.lap_order(memory.lap(tail)), word.state()) {
+            (_, None) | (LapOrder::Same, Some(State::Free)) => false,
+            (order, _) => matches!(order, LapOrder::Same | LapOrder::Newer),
+        };
         match tail.checked_add(1) {
             // The only sender stores the same or a higher one when it gets to it.
             Some(next) if claimed => help(memory.tail(), tail, next),

@@ -2,7 +2,7 @@
 //! show, and a successor goes on where it stopped.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, MOST_UNTOLD, Memory, Run, Slot, check_full, contradiction, make_all_ready};
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, make_all_ready};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -42,77 +42,62 @@ impl SingleSender {
         Ok(Self { tail, limit, free_by_head, window: Window::CLOSED })
     }
 
-    /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns its position if
-    /// it was sent. Tail does not tell of it before [`publish_tail`](Self::publish_tail).
-    ///
-    /// The slot is all that is written, but for one word a cache line: stores to other lines in between would keep the processor
-    /// from asking for the next slots' lines while it waits for this one.
+    /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
+    /// it was sent.
     #[inline(always)]
-    pub fn put_at_once<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        write: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<u64> {
-        let position = self.next_free(memory, self.tail);
-        let ready = self.window.ready_at(position)?;
+    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+        let position = self.tail;
+        let Some(ready) = self.window.ready_at(position) else { return false };
         let slot = memory.slot(position);
         if !write(slot) {
-            return None;
+            return false;
         }
-        // Release: commit, pairs with take.
-        slot.word().store(ready.bits(), Ordering::Release);
-        self.note_put(memory, position);
-        Some(position)
+        self.commit_one(memory, slot, ready);
+        true
     }
 
-    /// Sends messages in the window, each as soon as `write` has written it, for as long as it does. Tail tells of the last ones
-    /// after [`publish_tail`](Self::publish_tail): should `write` panic, they are there all the same. Returns how many.
+    /// Sends messages in the window, each as soon as `write` has written it and said its length, for as long as it does. Returns how
+    /// many they are, and their lengths in all. Tail tells of them after [`publish_tail`](Self::publish_tail).
+    ///
+    /// Nothing but slots is written meanwhile: stores to other lines in between would keep the processor from asking for
+    /// the next slots' lines while it waits for this one. Should `write` panic, [`find_sent`](Self::find_sent) finds what was sent.
     #[inline]
-    pub fn put_many<'m, M: Memory>(&mut self, memory: &'m M, mut write: impl FnMut(M::Slot<'m>) -> bool) -> u64 {
-        let first = self.next_free(memory, self.tail);
-        let mut position = first;
+    pub fn put_many<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        mut write: impl FnMut(M::Slot<'m>) -> Option<u64>,
+    ) -> (u64, u64) {
+        let first = self.tail;
+        let (mut position, mut lens) = (first, 0);
         while let Some(ready) = self.window.ready_at(position) {
             let slot = memory.slot(position);
-            if !write(slot) {
-                break;
-            }
+            let Some(len) = write(slot) else { break };
             // Release: commit, pairs with take.
             slot.word().store(ready.bits(), Ordering::Release);
-            self.note_put(memory, position);
             position = position.wrapping_add(1);
-            if is_time_to_tell(position) {
-                self.move_tail(memory, position);
-            }
+            lens += len;
         }
-        position.wrapping_sub(first)
+        self.tail = position;
+        (position.wrapping_sub(first), lens)
     }
 
-    /// Has tail tell of everything that was sent. Returns what it says.
+    /// Has tail tell of everything that was sent.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) -> u64 {
-        let tail = self.next_free(memory, self.tail);
-        self.move_tail(memory, tail);
-        tail
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+        self.move_tail(memory, self.tail);
     }
 
-    /// The first position from `tail` on at which nothing was sent. What was sent since `tail` was noted lies in its cache line.
-    #[inline(always)]
-    fn next_free<M: Memory>(&self, memory: &M, tail: u64) -> u64 {
-        let mut position = tail;
-        while position & memory.line_mask() != 0
-            && self.window.ready_at(position).is_some_and(|ready| is_sent(memory, position, ready))
-        {
+    /// Finds what [`put_many`](Self::put_many) has sent before `write` panicked, if anything.
+    #[cold]
+    pub fn find_sent<M: Memory>(&mut self, memory: &M) -> Option<Run> {
+        let first = self.tail;
+        let mut position = first;
+        while self.window.ready_at(position).is_some() && committed(memory, position) {
             position = position.wrapping_add(1);
         }
-        position
-    }
-
-    /// The first message of a cache line was sent: the others will be found from here on.
-    #[inline(always)]
-    fn note_put<M: Memory>(&mut self, memory: &M, position: u64) {
-        if position & memory.line_mask() == 0 {
-            self.tail = position.wrapping_add(1);
-        }
+        self.tail = position;
+        let count = position.wrapping_sub(first);
+        (count > 0).then_some(Run { first, count })
     }
 
     /// Sends one message, which `write` writes, if there is a free slot.
@@ -126,10 +111,9 @@ impl SingleSender {
     }
 
     /// Opens the window over what is known to be free, as far as `end`. Where each word must be asked nothing is known, and there
-    /// is none. Returns whether there is one. All that was sent in the last one has been published.
+    /// is none. Returns whether there is one.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
-        self.tail = self.next_free(memory, self.tail);
         self.window = Window::open(memory, self.tail, self.limit.min(end));
         self.window.ready_at(self.tail).is_some()
     }
@@ -144,7 +128,6 @@ impl SingleSender {
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
-        self.tail = self.next_free(memory, self.tail);
         let count = if self.free_by_head { self.room(memory, want)? } else { self.free_words(memory, want)? };
         Ok(Run { first: self.tail, count })
     }
@@ -199,18 +182,6 @@ impl SingleSender {
         }
         Ok(count)
     }
-}
-
-/// Whether tail is to tell of everything below `position`, which was sent in a window.
-#[inline]
-pub fn is_time_to_tell(position: u64) -> bool {
-    position.is_multiple_of(MOST_UNTOLD)
-}
-
-#[inline]
-fn is_sent<M: Memory>(memory: &M, position: u64, ready: Word) -> bool {
-    // Relaxed: only the only sender commits, so it is its own store that it may find.
-    Word::from_bits(memory.word(position).load(Ordering::Relaxed)).is_behind_commit(ready)
 }
 
 #[inline]

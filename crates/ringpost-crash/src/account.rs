@@ -203,7 +203,7 @@ fn use_up(tx: &mut Sender, rx: &mut Receiver, findings: &mut Findings) {
         let numbers = next..next + count;
         next += count;
         for number in numbers.clone() {
-            if let Err(error) = tx.try_send(&message::make(number, tx.max_len())) {
+            if let Err(error) = tx.try_send(&message::make(number)) {
                 let wrong = if matches!(error, SendError::Full { .. }) { Wrong::Leaked } else { Wrong::Stuck };
                 return findings
                     .add(wrong, format!("message {} of {count} into an empty queue: {error}", number - TRIAL));

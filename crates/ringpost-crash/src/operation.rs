@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use ringpost::{Ends, Options, WhenFull};
 
-use crate::message::{LEAST_LEN, MAX_LEN};
+use crate::message::MAX_LEN;
 
 /// One operation of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -12,8 +12,6 @@ pub enum Operation {
     Send,
     /// Send one more message: a single sender knows by now what is free
     SendAgain,
-    /// Send one more short message, into a cache line that has one already
-    SendInLine,
     /// Try to send when full
     SendFull,
     /// Send when full, over the oldest message
@@ -223,8 +221,7 @@ impl Operation {
     /// What the queue is made with.
     pub fn options(self, ends: Pair) -> Options {
         let when_full = if self == Self::Overwrite { WhenFull::Overwrite } else { WhenFull::Block };
-        let max_len = if self == Self::SendInLine { LEAST_LEN } else { MAX_LEN };
-        let options = Options::new(CAPACITY).max_len(max_len).endpoints(ENDPOINTS);
+        let options = Options::new(CAPACITY).max_len(MAX_LEN).endpoints(ENDPOINTS);
         let options = options.senders(ends.senders()).receivers(ends.receivers());
         options.when_full(when_full).ephemeral(self == Self::LeaveEphemeral)
     }
@@ -236,8 +233,6 @@ impl Operation {
         let (waiting, held) = match self {
             Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
             Self::WaitAny => (0, 0),
-            // The second of the two is not the first of its line.
-            Self::SendInLine => (1, 0),
             Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch | Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
@@ -294,7 +289,7 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::Send | Operation::SendSkipped | Operation::Commit | Operation::Overwrite => {
             sent(&mut all, 1, if finished { Must::Be } else { Must::Maybe });
         }
-        Operation::SendAgain | Operation::SendInLine => {
+        Operation::SendAgain => {
             sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe });
             // The first one was sent before.
             let first = scene.waiting as usize;

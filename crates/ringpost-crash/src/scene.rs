@@ -114,7 +114,7 @@ pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
     let mut rx = queue.receiver()?;
     let batch = hold(&mut rx, scene, true)?;
     let mut tx = queue.sender()?;
-    let bytes = message::make(scene.end(), tx.max_len());
+    let bytes = message::make(scene.end());
     let mut loan = tx.loan(bytes.len())?;
     loan[..8].copy_from_slice(&bytes[..8]);
     let bytes = std::fs::read(name.path())?;
@@ -154,14 +154,14 @@ pub fn fill(queue: &Queue, scene: Scene) -> Result<()> {
     let mut tx = queue.sender()?;
     let mut rx = queue.receiver()?;
     for number in 0..scene.first {
-        tx.try_send(&message::make(number, tx.max_len()))?;
+        tx.try_send(&message::make(number))?;
         rx.try_recv()?.ok_or("a message that was sent is not there")?.release();
     }
     if scene.skipped {
         drop(tx.loan(1)?);
     }
     for number in scene.first..scene.end() {
-        tx.try_send(&message::make(number, tx.max_len()))?;
+        tx.try_send(&message::make(number))?;
     }
     Ok(())
 }
@@ -204,7 +204,7 @@ fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
                 Operation::Send | Operation::SendSkipped | Operation::SendFull | Operation::Overwrite => {
                     send(operation, tx, scene)?
                 }
-                Operation::SendAgain | Operation::SendInLine => send_again(tx, scene)?,
+                Operation::SendAgain => send_again(tx, scene)?,
                 Operation::Commit | Operation::Abort => loan(operation, tx, scene)?,
                 Operation::SendBatch => send_batch(tx, scene)?,
                 Operation::WaitAny | Operation::WaitAnyFull => wait(operation, tx, rx)?,
@@ -225,7 +225,7 @@ fn leave(operation: Operation, tx: Sender, rx: Receiver) {
 }
 
 fn send(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
-    let bytes = message::make(scene.end(), tx.max_len());
+    let bytes = message::make(scene.end());
     begin();
     let sent = if operation == Operation::SendFull { tx.try_send(&bytes) } else { tx.send(&bytes) };
     finish();
@@ -236,7 +236,7 @@ fn send(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
 }
 
 fn send_again(mut tx: Sender, scene: Scene) -> Result<()> {
-    let (first, second) = (message::make(scene.end(), tx.max_len()), message::make(scene.end() + 1, tx.max_len()));
+    let (first, second) = (message::make(scene.end()), message::make(scene.end() + 1));
     tx.send(&first)?;
     begin();
     let sent = tx.send(&second);
@@ -245,7 +245,7 @@ fn send_again(mut tx: Sender, scene: Scene) -> Result<()> {
 }
 
 fn loan(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
-    let bytes = message::make(scene.end(), tx.max_len());
+    let bytes = message::make(scene.end());
     begin();
     let lent = tx.loan(bytes.len()).map(|mut loan| {
         loan.copy_from_slice(&bytes);
@@ -258,7 +258,7 @@ fn loan(operation: Operation, mut tx: Sender, scene: Scene) -> Result<()> {
 }
 
 fn send_batch(mut tx: Sender, scene: Scene) -> Result<()> {
-    let messages = [message::make(scene.end(), tx.max_len()), message::make(scene.end() + 1, tx.max_len())];
+    let messages = [message::make(scene.end()), message::make(scene.end() + 1)];
     begin();
     let sent = tx.send_batch(messages.iter().map(|bytes| &bytes[..]));
     finish();

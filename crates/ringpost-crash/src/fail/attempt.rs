@@ -217,7 +217,7 @@ fn prepare_filled(name: String, queue: Queue, attempt: Attempt, ends: Pair) -> R
 fn prepare_joined(queue: &Queue, attempt: Attempt, scene: Scene) -> Result<Action> {
     let (mut tx, mut rx) = (queue.sender()?, queue.receiver()?);
     mark_sleepers(queue.name())?;
-    let bytes = message::make(scene.end(), message::MAX_LEN);
+    let bytes = message::make(scene.end());
     Ok(match attempt {
         Attempt::LeaveSender => Box::new(move || let_go(tx)),
         Attempt::LeaveReceiver => Box::new(move || let_go(rx)),
