@@ -121,11 +121,11 @@ impl<T: ?Sized + Payload> Drop for FillingWindow<'_, T> {
     fn drop(&mut self) {
         let Sender { link, end, .. } = &mut *self.0;
         // Or the caller's iterator has forked, as above.
-        if link.is_here() {
-            if let Some(run) = end.find_sent(&link.ring) {
-                end.publish_tail(&link.ring);
-                link.note_sent(run.count, link.ring.total_len(run));
-            }
+        if link.is_here()
+            && let Some(run) = end.find_sent(&link.ring)
+        {
+            end.publish_tail(&link.ring);
+            link.note_sent(run.count, link.ring.total_len(run));
         }
     }
 }
