@@ -17,11 +17,10 @@ const MOST_DEPTH: usize = 1024;
 /// Messages of a batch.
 pub const BATCH: usize = 32;
 
-/// Messages that a queue for such messages holds: the same for all transports. Few where one at a time is under way, so that
-/// all of them stay in the nearest cache.
+/// Messages that a queue for such messages holds: the same for all transports.
 #[must_use]
 pub fn depth(lane: Lane, len: usize) -> usize {
-    let most = if lane.is_trip() { LEAST_DEPTH } else { MOST_DEPTH };
+    let most = if lane == Lane::Short { LEAST_DEPTH } else { MOST_DEPTH };
     (QUEUE_BYTES / len.max(1)).clamp(LEAST_DEPTH, most)
 }
 
@@ -34,6 +33,8 @@ pub const LEFT_OUT: &str = "left out: ";
 pub enum Lane {
     /// There and back, one at a time; both poll.
     Trip,
+    /// The same through queues of four messages.
+    Short,
     /// There and back, one at a time; both sleep.
     Asleep,
     /// One way, one by one.
@@ -49,13 +50,14 @@ pub type Times = Vec<(u64, u64)>;
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Trip, Self::Asleep, Self::One, Self::Batch, Self::Open];
+    pub const ALL: [Self; 6] = [Self::Trip, Self::Short, Self::Asleep, Self::One, Self::Batch, Self::Open];
 
     /// Its name on the command line and in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Trip => "trip",
+            Self::Short => "short",
             Self::Asleep => "asleep",
             Self::One => "one",
             Self::Batch => "batch",
@@ -72,7 +74,7 @@ impl Lane {
     /// Whether messages go there and back.
     #[must_use]
     pub fn is_trip(self) -> bool {
-        matches!(self, Self::Trip | Self::Asleep)
+        matches!(self, Self::Trip | Self::Short | Self::Asleep)
     }
 }
 

@@ -131,6 +131,7 @@ pub fn cells(only: &Only, effort: &Effort) -> Vec<Outcome> {
     for lane in Lane::ALL.into_iter().filter(|lane| only.wants_lane(*lane)) {
         let (sizes, rates): (&[usize], Vec<Option<u64>>) = match lane {
             Lane::Trip => (&TRIP_SIZES, vec![None]),
+            Lane::Short => (&SIZES[..3], vec![None]),
             Lane::Asleep => (&SIZES[..1], vec![None]),
             Lane::One => (&ONE_SIZES, vec![None]),
             Lane::Batch => (&BATCH_SIZES, vec![None]),
@@ -219,7 +220,7 @@ fn why_not(work: &Work, cell: &Cell) -> Option<String> {
     let support = match cell.lane {
         Lane::Asleep => work.able.sleep,
         Lane::Batch => work.able.batch,
-        Lane::Trip | Lane::One | Lane::Open => Support::Yes,
+        Lane::Trip | Lane::Short | Lane::One | Lane::Open => Support::Yes,
     };
     if !work.lanes.contains(&cell.lane) {
         return Some("makes no sense here".to_owned());

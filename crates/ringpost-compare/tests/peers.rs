@@ -90,6 +90,7 @@ fn each_carries_batches() {
 
 #[test]
 fn each_carries_messages_there_and_back() {
+    carries(Lane::Short, &[(8, 500), (48, 500), (64, 500)]);
     carries(Lane::Trip, &[(8, 5_000), (48, 500), (64, 500), (1024, 500), (64 << 10, 100), (1 << 20, 20)]);
 }
 

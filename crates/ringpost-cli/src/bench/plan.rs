@@ -50,9 +50,9 @@ pub fn cells(args: &BenchArgs) -> Result<Vec<Outcome>, Failure> {
         return Err(Failure::Usage(format!("a size must be a multiple of 8 bytes from 8 to 1MiB, and {size} is not")));
     }
     let sizes = |default: &[usize]| if args.sizes.is_empty() { default.to_vec() } else { args.sizes.clone() };
-    let mut cells = vec![cell(LIMIT.0, Lane::Trip, LIMIT.1)];
+    let mut cells = vec![cell(LIMIT.0, Lane::Short, LIMIT.1)];
     for form in forms(args.senders, args.receivers) {
-        cells.extend(sizes(&TRIP_SIZES).into_iter().map(|len| queue(form, Lane::Trip, len)));
+        cells.extend(sizes(&TRIP_SIZES).into_iter().map(|len| queue(form, Lane::Short, len)));
     }
     for form in forms(args.senders, args.receivers) {
         for len in sizes(&STREAM_SIZES) {

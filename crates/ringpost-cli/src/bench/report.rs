@@ -26,7 +26,7 @@ struct Line<'a> {
 /// What is measured, in few words.
 pub fn name(cell: &Cell) -> String {
     let what = match cell.lane {
-        Lane::Trip => "there and back",
+        Lane::Trip | Lane::Short => "there and back",
         Lane::Batch => "one way in batches",
         _ => "one way",
     };

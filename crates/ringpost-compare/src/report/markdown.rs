@@ -13,8 +13,8 @@ use crate::results::{Cell, Figures, Results};
 
 /// What has a column, if anybody has a figure there.
 const COLUMNS: [(Lane, usize, &str); 10] = [
-    (Lane::Trip, 8, "round trip, 8 B"),
-    (Lane::Trip, 48, "round trip, 48 B"),
+    (Lane::Short, 8, "round trip in queues of four, 8 B"),
+    (Lane::Short, 48, "round trip in queues of four, 48 B"),
     (Lane::Trip, 64, "round trip, 64 B"),
     (Lane::Asleep, 8, "round trip asleep, 8 B"),
     (Lane::One, 8, "one way, 8 B"),

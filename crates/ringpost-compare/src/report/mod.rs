@@ -81,6 +81,7 @@ pub fn heading(cell: &Cell) -> String {
     let size = size(cell.len);
     match cell.lane {
         Lane::Trip => format!("There and back, {size}, both poll"),
+        Lane::Short => format!("There and back, {size}, both poll, queues of four"),
         Lane::Asleep => format!("There and back, {size}, both sleep"),
         Lane::One => format!("One way, {size}, one by one"),
         Lane::Batch => format!("One way, {size}, 32 at a time"),
@@ -114,7 +115,7 @@ pub fn score(lane: Lane, figures: &Figures) -> f64 {
 /// Whether less is better.
 #[must_use]
 pub fn is_timed(lane: Lane) -> bool {
-    matches!(lane, Lane::Trip | Lane::Asleep | Lane::Open)
+    lane.is_trip() || lane == Lane::Open
 }
 
 /// The best of some transports in one kind of cell: its outcome and figures.
@@ -226,6 +227,7 @@ pub(crate) mod tests {
         let mut cells = Vec::new();
         let lanes = [
             (Lane::Trip, 8),
+            (Lane::Short, 8),
             (Lane::Trip, 64),
             (Lane::One, 8),
             (Lane::One, 1 << 20),

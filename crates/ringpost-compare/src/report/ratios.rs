@@ -120,8 +120,8 @@ const fn goal(lane: Lane, len: usize, against: &'static [(Other, Option<f64>, Op
 }
 
 const GOALS: &[Goal] = &[
-    goal(Lane::Trip, 8, &[(LINE, Some(1.5), Some(2.0))]),
-    goal(Lane::Trip, 48, &[(LINE, Some(1.5), Some(2.0))]),
+    goal(Lane::Short, 8, &[(LINE, Some(1.5), Some(2.0))]),
+    goal(Lane::Short, 48, &[(LINE, Some(1.5), Some(2.0))]),
     goal(Lane::Trip, 64, &[(SHAQ, Some(0.85), Some(1.2))]),
     goal(Lane::One, 8, &[(SHAQ, Some(10.0), None), (RTRB, Some(1.5), None), (ARRAY, None, Some(3.0))]),
     goal(Lane::Batch, 8, &[(SHAQ, Some(2.0), None), (RTRB, Some(1.1), None), (ARRAY, None, Some(4.0))]),
@@ -247,6 +247,7 @@ fn what(goal: &Goal) -> String {
     match (goal.lane, goal.of) {
         (_, Of::Tail) => format!("p99 / p50 of the round trip, {size}"),
         (Lane::Trip, _) => format!("round trip, {size}"),
+        (Lane::Short, _) => format!("round trip in queues of four, {size}"),
         (Lane::Asleep, _) => format!("round trip of sleepers, {size}"),
         (Lane::Batch, _) => format!("batches of 32, {size}"),
         (Lane::One | Lane::Open, _) => format!("one by one, {size}"),
@@ -262,7 +263,7 @@ mod tests {
     fn goals_are_met_or_missed_or_not_measured() {
         let found = ratios(&example());
         let of = |what: &str, ends| found.iter().find(|r| r.what == what && r.ends == ends).unwrap();
-        let single = of("round trip, 8 B, against line", "single");
+        let single = of("round trip in queues of four, 8 B, against line", "single");
         assert_eq!(single.is_met(), Some(false));
         assert!((single.measured.unwrap() - 2.0).abs() < 0.1);
         assert_eq!(of("one by one, 8 B, against shaq", "single").is_met(), None);
