@@ -6,7 +6,9 @@ use super::Parking;
 use crate::sync::{AtomicU32, Ordering};
 
 const MARK: u32 = 1;
-const ONE_WAKE_UP: u32 = 2;
+/// Somebody has passed the heavy barrier since the mark was set.
+const SETTLED: u32 = 2;
+const ONE_WAKE_UP: u32 = 4;
 
 /// What a waiter marked: it may sleep only while the word is still this.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +21,25 @@ pub struct Ticket {
 /// Waiter, steps 1 and 2. What is looked at after this and not found will be announced by a wake-up.
 pub fn mark<P: Parking>(parking: &P, event: &AtomicU32) -> Ticket {
     let word = set_mark(event);
-    Ticket { word, ordered: parking.heavy_barrier() }
+    if word & SETTLED != 0 {
+        return Ticket { word, ordered: true };
+    }
+    let ordered = parking.heavy_barrier();
+    Ticket { word: if ordered { settle(event, word) } else { word }, ordered }
 }
 
 /// Waiter on several words, steps 1 and 2: marks each, with one barrier for all. Returns whether that was passed.
 pub fn mark_all<'w, P: Parking>(parking: &P, events: &[&'w AtomicU32], marked: &mut Vec<(&'w AtomicU32, u32)>) -> bool {
     marked.clear();
     marked.extend(events.iter().map(|event| (*event, set_mark(event))));
-    parking.heavy_barrier()
+    if marked.iter().all(|(_, word)| word & SETTLED != 0) {
+        return true;
+    }
+    let ordered = parking.heavy_barrier();
+    if ordered {
+        marked.iter_mut().for_each(|(event, word)| *word = settle(event, *word));
+    }
+    ordered
 }
 
 /// Waiter, step 4, when a command may end the sleep, too: one that changes `control` and wakes who sleeps on it.
@@ -41,8 +54,19 @@ pub fn sleep_or<P: Parking>(
 }
 
 fn set_mark(event: &AtomicU32) -> u32 {
-    // Relaxed, with the barrier that follows: it orders the mark before the next look. Acquire: mark, pairs with removal.
-    event.fetch_or(MARK, Ordering::Relaxed) | MARK
+    // Acquire: mark, pairs with settle: whose barrier came before that comes before our next look as well. Otherwise our own
+    // barrier orders the mark before that look.
+    event.fetch_or(MARK, Ordering::Acquire) | MARK
+}
+
+/// After the heavy barrier: says so, if the mark has stood since `word` was read. Returns what the word is then.
+fn settle(event: &AtomicU32, word: u32) -> u32 {
+    // Release: settle, pairs with mark: the barrier comes before. Relaxed on failure: the word is compared again by the kernel.
+    match event.compare_exchange(word, word | SETTLED, Ordering::Release, Ordering::Relaxed) {
+        Ok(_) => word | SETTLED,
+        Err(other) if other == word | SETTLED => other,
+        Err(_) => word,
+    }
 }
 
 /// Waiter, step 4: sleeps for at most `limit`, unless somebody has been woken since the mark.
@@ -74,7 +98,7 @@ fn wake<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
     }
     // Fewer slept than there was something for: nobody is left. Relaxed: only the word itself matters, and if it has
     // changed, another waker is at work and will come to the same end.
-    let gone = event.compare_exchange(now, now & !MARK, Ordering::Relaxed, Ordering::Relaxed);
+    let gone = event.compare_exchange(now, now & !(MARK | SETTLED), Ordering::Relaxed, Ordering::Relaxed);
     if gone.is_ok() {
         parking.unpark(event, i32::MAX as u32);
     }
