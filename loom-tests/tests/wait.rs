@@ -38,8 +38,15 @@ impl Shelf {
     }
 
     fn take(&self) {
-        let taken = until(&self.kernel, &self.event, Wait::Sleep, Deadline::NEVER, |_| {
-            if self.try_take() { Attempt::Done(()) } else { Attempt::Blocked { soon: false } }
+        let taken = until(&self.kernel, &self.event, Wait::Sleep, Deadline::NEVER, |phase| {
+            if !self.try_take() {
+                return Attempt::Blocked { soon: false };
+            }
+            // The baton: what wakers have left to us is for others, too.
+            if phase.has_slept() && self.items.load(Ordering::Relaxed) > 0 {
+                notify(&self.kernel, &self.event, 1);
+            }
+            Attempt::Done(())
         });
         assert_eq!(taken, Some(()));
     }
@@ -72,6 +79,23 @@ fn two_wait_for_one_each_from_two() {
             .collect();
         shelf.take();
         threads.into_iter().for_each(|thread| thread.join().expect("a thread panicked"));
+    });
+}
+
+/// The second of two single messages may be left to whoever was called for the first.
+#[test]
+fn two_wait_for_one_each_from_one() {
+    explore(Some(3), || {
+        let shelf = Shelf::new();
+        let (one, two) = (Arc::clone(&shelf), Arc::clone(&shelf));
+        let taking = thread::spawn(move || one.take());
+        let putting = thread::spawn(move || {
+            two.put(1);
+            two.put(1);
+        });
+        shelf.take();
+        taking.join().expect("the waiter panicked");
+        putting.join().expect("the waker panicked");
     });
 }
 
