@@ -60,8 +60,8 @@ pub fn sleep_or<P: Parking>(
 }
 
 fn set_mark(event: &AtomicU32) -> u32 {
-    // Acquire: mark, pairs with settle: whose barrier came before that comes before our next look as well. Otherwise our own
-    // barrier orders the mark before that look.
+    // Acquire: mark, pairs with settle and removal: whose barrier came before that comes before our next look as well. Otherwise
+    // our own barrier orders the mark before that look.
     event.fetch_or(MARK, Ordering::Acquire) | MARK
 }
 
