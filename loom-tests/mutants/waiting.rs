@@ -98,7 +98,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "who finds the mark settled passes no fence",
         EVENT,
-        "fence(Ordering::SeqCst);\n        return Ticket",
+        "parking.settled_barrier();\n        return Ticket",
         "return Ticket",
     ),
     kill(

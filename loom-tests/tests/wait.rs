@@ -20,6 +20,18 @@ impl Shelf {
         Arc::new(Self { kernel: Kernel::default(), event: AtomicU32::new(0), items: AtomicU64::new(0) })
     }
 
+    /// For wakers that leave nothing to others: then a settled mark needs no fence.
+    fn without_calls() -> Arc<Self> {
+        let kernel = Kernel::settled_is_enough();
+        Arc::new(Self { kernel, event: AtomicU32::new(0), items: AtomicU64::new(0) })
+    }
+
+    /// Puts one, and wakes two if there are.
+    fn put_aloud(&self) {
+        self.items.fetch_add(1, Ordering::Relaxed);
+        notify(&self.kernel, &self.event, 2);
+    }
+
     fn put(&self, count: u64) {
         self.items.fetch_add(count, Ordering::Relaxed);
         notify(&self.kernel, &self.event, count as u32);
@@ -92,6 +104,37 @@ fn two_wait_for_one_each_from_one() {
         let putting = thread::spawn(move || {
             two.put(1);
             two.put(1);
+        });
+        shelf.take();
+        taking.join().expect("the waiter panicked");
+        putting.join().expect("the waker panicked");
+    });
+}
+
+#[test]
+fn a_mark_that_goes_is_not_settled_any_more() {
+    explore(Some(4), || {
+        let shelf = Shelf::without_calls();
+        let other = Arc::clone(&shelf);
+        let putting = thread::spawn(move || {
+            other.put_aloud();
+            other.put_aloud();
+        });
+        shelf.take();
+        shelf.take();
+        putting.join().expect("the waker panicked");
+    });
+}
+
+#[test]
+fn who_finds_the_mark_settled_needs_no_barrier() {
+    explore(Some(3), || {
+        let shelf = Shelf::without_calls();
+        let (one, two) = (Arc::clone(&shelf), Arc::clone(&shelf));
+        let taking = thread::spawn(move || one.take());
+        let putting = thread::spawn(move || {
+            two.put_aloud();
+            two.put_aloud();
         });
         shelf.take();
         taking.join().expect("the waiter panicked");

@@ -24,7 +24,7 @@ pub struct Ticket {
 pub fn mark<P: Parking>(parking: &P, event: &AtomicU32) -> Ticket {
     let word = set_mark(event);
     if word & SETTLED != 0 {
-        fence(Ordering::SeqCst);
+        parking.settled_barrier();
         return Ticket { word, ordered: true };
     }
     let ordered = parking.heavy_barrier();
@@ -37,7 +37,7 @@ pub fn mark_all<'w, P: Parking>(parking: &P, events: &[&'w AtomicU32], marked: &
     marked.clear();
     marked.extend(events.iter().map(|event| (*event, set_mark(event))));
     if marked.iter().all(|(_, word)| word & SETTLED != 0) {
-        fence(Ordering::SeqCst);
+        parking.settled_barrier();
         return true;
     }
     let ordered = parking.heavy_barrier();

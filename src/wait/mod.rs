@@ -109,6 +109,8 @@ pub trait Parking {
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32;
     /// The waiter's barrier. `false`: it could not be passed, and the waiter must not sleep long.
     fn heavy_barrier(&self) -> bool;
+    /// The barrier of a waiter that finds the mark settled: a fence.
+    fn settled_barrier(&self);
     /// The waker's barrier.
     fn light_barrier(&self);
 }
