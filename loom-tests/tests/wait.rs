@@ -142,6 +142,23 @@ fn who_finds_the_mark_settled_needs_no_barrier() {
     });
 }
 
+/// A sleeper was killed: its mark stands, nobody sleeps, and a call finds nobody.
+#[test]
+fn a_call_that_nobody_hears_does_not_stand() {
+    explore(Some(3), || {
+        let shelf = Shelf::new();
+        shelf.event.store(1, Ordering::Relaxed);
+        let other = Arc::clone(&shelf);
+        let taking = thread::spawn(move || {
+            other.take();
+            other.take();
+        });
+        shelf.put(1);
+        shelf.put(1);
+        taking.join().expect("the waiter panicked");
+    });
+}
+
 #[test]
 fn two_wait_for_two_at_once() {
     explore(Some(3), || {
