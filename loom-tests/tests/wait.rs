@@ -81,7 +81,7 @@ fn one_waits_for_two() {
 
 #[test]
 fn two_wait_for_one_each_from_two() {
-    explore(Some(3), || {
+    explore(Some(2), || {
         let shelf = Shelf::new();
         let threads: Vec<_> = (0..3)
             .map(|i| {
