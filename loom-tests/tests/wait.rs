@@ -128,7 +128,7 @@ fn a_mark_that_goes_is_not_settled_any_more() {
 
 #[test]
 fn who_finds_the_mark_settled_needs_no_barrier() {
-    explore(Some(3), || {
+    explore(Some(2), || {
         let shelf = Shelf::without_calls();
         let (one, two) = (Arc::clone(&shelf), Arc::clone(&shelf));
         let taking = thread::spawn(move || one.take());
