@@ -14,6 +14,8 @@ use ringpost::wait::Parking;
 pub struct Kernel {
     state: Mutex<State>,
     wake: Condvar,
+    /// Who finds the mark settled passes no fence.
+    settled_is_enough: bool,
 }
 
 #[derive(Default)]
@@ -29,6 +31,11 @@ struct State {
 unsafe impl Send for State {}
 
 impl Kernel {
+    /// In which who finds the mark settled passes no fence: the barrier of the one who settled it must do.
+    pub fn settled_is_enough() -> Self {
+        Self { settled_is_enough: true, ..Self::default() }
+    }
+
     fn sleep(&self, words: &[(&AtomicU32, u32)]) {
         let mut state = self.state.lock().expect("no thread panics with the lock");
         if words.iter().any(|(word, expected)| word.load(Ordering::Relaxed) != *expected) {
@@ -73,6 +80,12 @@ impl Parking for Kernel {
     fn heavy_barrier(&self) -> bool {
         fence(Ordering::SeqCst);
         true
+    }
+
+    fn settled_barrier(&self) {
+        if !self.settled_is_enough {
+            fence(Ordering::SeqCst);
+        }
     }
 
     fn light_barrier(&self) {

@@ -10,13 +10,18 @@ const SERVE: &str = "src/wait/serve.rs";
 /// Each step of a wait and of a wake-up.
 pub const MUTANTS: &[Mutant] = &[
     // Waiting.
-    kill("the waiter passes no barrier", EVENT, "ordered: parking.heavy_barrier()", "ordered: true"),
+    kill(
+        "the waiter passes no barrier",
+        EVENT,
+        "let ordered = parking.heavy_barrier();\n    Ticket",
+        "let _ = parking;\n    let ordered = true;\n    Ticket",
+    ),
     kill("the waker passes no barrier", EVENT, "    parking.light_barrier();\n", ""),
     kill(
         "the waiter does not mark",
         EVENT,
-        "event.fetch_or(MARK, Ordering::Relaxed) | MARK",
-        "event.load(Ordering::Relaxed)",
+        "event.fetch_or(MARK, Ordering::Acquire) | MARK",
+        "event.load(Ordering::Acquire)",
     ),
     kill(
         "the waiter does not look again",
@@ -30,12 +35,7 @@ pub const MUTANTS: &[Mutant] = &[
         "event.fetch_add(ONE_WAKE_UP, Ordering::Relaxed).wrapping_add(ONE_WAKE_UP)",
         "event.load(Ordering::Relaxed)",
     ),
-    kill(
-        "the mark goes before the others are woken",
-        EVENT,
-        "if gone.is_ok() {\n        parking.unpark(event, i32::MAX as u32);\n    }",
-        "let _ = gone;",
-    ),
+    kill("the mark goes before the others are woken", EVENT, "    parking.unpark(event, i32::MAX as u32);\n}", "}"),
     kill(
         "the waker takes the mark away at once",
         EVENT,
@@ -48,6 +48,75 @@ pub const MUTANTS: &[Mutant] = &[
         "if parking.unpark(event, count) >= count",
         "if parking.unpark(event, count - 1) + 1 >= count",
     ),
+    // One barrier for many waiters.
+    kill(
+        "a mark that nobody has passed a barrier for is settled",
+        EVENT,
+        "event.fetch_or(MARK, Ordering::Acquire) | MARK",
+        "event.fetch_or(MARK | SETTLED, Ordering::Acquire) | MARK",
+    ),
+    kill("a mark that goes stays settled", EVENT, "now & !(MARK | SETTLED | CALLED)", "now & !(MARK | CALLED)"),
+    kill("a mark is settled Relaxed", EVENT, "word | SETTLED, Ordering::Release", "word | SETTLED, Ordering::Relaxed"),
+    kill(
+        "a settled mark is read Relaxed",
+        EVENT,
+        "event.fetch_or(MARK, Ordering::Acquire) | MARK",
+        "event.fetch_or(MARK, Ordering::Relaxed) | MARK",
+    ),
+    kill(
+        "a mark is settled that may be another one",
+        EVENT,
+        "match event.compare_exchange(word, word | SETTLED, Ordering::Release, Ordering::Relaxed) {\n        Ok(_) => word | SETTLED,\n        Err(other) if other == word | SETTLED => other,\n        Err(_) => word,\n    }",
+        "let _ = word;\n    event.fetch_or(SETTLED, Ordering::Release) | SETTLED",
+    ),
+    // The call.
+    kill(
+        "who comes back does not take the call away",
+        EVENT,
+        "event.fetch_and(!CALLED, Ordering::Relaxed);\n    }\n    fence",
+        "event.load(Ordering::Relaxed);\n    }\n    fence",
+    ),
+    kill("who comes back passes no fence", EVENT, "    }\n    fence(Ordering::SeqCst);\n}", "    }\n}"),
+    Mutant {
+        name: "who leaves a message to the one that was called passes no fence",
+        file: EVENT,
+        from: "    fence(Ordering::SeqCst);\n    let is_called",
+        to: "    let is_called",
+        survives: Some("the light barrier is a fence in the models; with membarrier it is the compiler's only"),
+    },
+    kill(
+        "who has called and found nobody leaves the call",
+        EVENT,
+        "now & !(MARK | SETTLED | CALLED)",
+        "now & !(MARK | SETTLED)",
+    ),
+    kill(
+        "who has called and found another word leaves the call",
+        EVENT,
+        "        // Relaxed: as above.\n        event.fetch_and(!CALLED, Ordering::Relaxed);\n",
+        "",
+    ),
+    Mutant {
+        name: "who finds the mark settled passes no fence",
+        file: EVENT,
+        from: "parking.settled_barrier();\n        return Ticket",
+        to: "return Ticket",
+        survives: Some(
+            "matters only to one who marks just after a call that found nobody; processors order it by the exchange",
+        ),
+    },
+    kill(
+        "who comes back from several words takes one call away",
+        EVENT,
+        "come_back(marked.iter().map(|(event, _)| *event));",
+        "come_back(marked.iter().take(1).map(|(event, _)| *event));",
+    ),
+    kill(
+        "a helper that comes back does not take the call away",
+        EVENT,
+        "&[(event, ticket.word), control], limit);\n    come_back([event]);",
+        "&[(event, ticket.word), control], limit);",
+    ),
     // Waiting for several things, and in the place of another.
     kill(
         "who waits on several words marks the first only",
@@ -58,8 +127,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "who waits on several words passes no barrier",
         EVENT,
-        "set_mark(event))));\n    parking.heavy_barrier()",
-        "set_mark(event))));\n    let _ = parking;\n    true",
+        "let ordered = parking.heavy_barrier();\n    if ordered {",
+        "let _ = parking;\n    let ordered = true;\n    if ordered {",
     ),
     kill(
         "who waits on several words does not look again",
@@ -70,8 +139,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "who waits on several words sleeps on the last only",
         ANY,
-        "parking.park_any(&marked, ",
-        "parking.park_any(&marked[marked.len() - 1..], ",
+        "event::sleep_any(parking, &marked, ",
+        "event::sleep_any(parking, &marked[marked.len() - 1..], ",
     ),
     kill(
         "who waits on several words does not know that it was woken",

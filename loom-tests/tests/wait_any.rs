@@ -47,8 +47,14 @@ impl<const N: usize> Shelves<N> {
 
     /// Takes from one shelf.
     fn take(&self, shelf: usize) {
-        let taken = until(&self.kernel, &self.events[shelf], Wait::Sleep, Deadline::NEVER, |_| {
-            if self.try_take(shelf) { Attempt::Done(()) } else { Attempt::Blocked { soon: false } }
+        let taken = until(&self.kernel, &self.events[shelf], Wait::Sleep, Deadline::NEVER, |phase| {
+            if !self.try_take(shelf) {
+                return Attempt::Blocked { soon: false };
+            }
+            if phase.has_slept() && self.has(shelf) {
+                notify(&self.kernel, &self.events[shelf], 1);
+            }
+            Attempt::Done(())
         });
         assert_eq!(taken, Some(()));
     }

@@ -19,7 +19,7 @@ use crate::payload::Payload;
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::{Segment, Slot};
 use crate::sync::Ordering;
-use crate::wait::{Attempt, Deadline, Phase, until};
+use crate::wait::{Attempt, Deadline, until};
 
 /// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
 ///
@@ -281,14 +281,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let event = &segment.control().signals.not_empty.word;
         until(&futex, event, wait, deadline, |phase| match self.collect(runs, want) {
             Ok(()) => {
-                if phase == Phase::Woken && self.link.size() > 0 {
+                if phase.has_slept() && self.link.size() > 0 {
                     // There is more, for others of those who sleep.
                     self.link.wake_receivers(1);
                 }
                 Attempt::Done(Ok(()))
             }
             Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
-            Err(Blocked::Wait(_)) if phase == Phase::Spinning => Attempt::Blocked { soon: false },
+            Err(Blocked::Wait(_)) if phase.is_cheap() => Attempt::Blocked { soon: false },
             Err(Blocked::Wait(_)) if self.link.interrupted() => Attempt::Done(Ok(())),
             Err(Blocked::Wait(in_the_way)) => self.look_around(runs, want, in_the_way),
         })

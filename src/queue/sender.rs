@@ -221,14 +221,14 @@ impl<T: ?Sized + Payload> Sender<T> {
             }
             match end.claim(&link.ring, want) {
                 Ok(run) => {
-                    if phase == Phase::Woken {
+                    if phase.has_slept() {
                         // There may be room for others of those who sleep.
                         link.wake_senders(1);
                     }
                     return Attempt::Done(Ok(run));
                 }
                 Err(Blocked::Fault(fault)) => return Attempt::Done(Err(SendError::Fault(fault))),
-                Err(Blocked::Wait(_)) if phase == Phase::Spinning => return Attempt::Blocked { soon: false },
+                Err(Blocked::Wait(_)) if phase.is_cheap() => return Attempt::Blocked { soon: false },
                 Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
                 Err(Blocked::Wait(in_the_way)) => {
                     if let Err(error) = audit(end, link) {

@@ -30,7 +30,7 @@ pub fn until_any<P: Parking, T>(
             return None;
         }
         let most = if soon || !ordered { SHORT_SLEEP } else { LONG_SLEEP };
-        parking.park_any(&marked, left.min(most));
+        event::sleep_any(parking, &marked, left.min(most));
         phase = Phase::Woken;
     }
 }

@@ -38,6 +38,10 @@ impl Parking for Futex {
         membarrier::barrier()
     }
 
+    fn settled_barrier(&self) {
+        fence(Ordering::SeqCst);
+    }
+
     /// A waker in a process that could not register pays for a fence itself, so that waiters need not know.
     #[inline]
     fn light_barrier(&self) {

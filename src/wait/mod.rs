@@ -2,14 +2,16 @@
 //!
 //! # The event word
 //!
-//! Bit 0 is the mark: somebody sleeps, or is about to. The other bits count wake-ups, so that the word a sleeper hands
-//! to the kernel is out of date as soon as anybody has been woken. The mark is a flag and not a count of sleepers: a
-//! sleeper may be killed, and a count would never come down again.
+//! Bit 0 is the mark: somebody sleeps, or is about to. Bit 1 says that the mark is settled: somebody has passed the heavy
+//! barrier since it was set. Bit 2 is the call: one sleeper was woken and has not come back yet. The other bits count
+//! wake-ups, so that the word a sleeper hands to the kernel is out of date as soon as anybody has been woken. All three are
+//! flags and not counts: a sleeper may be killed, and a count would never come down again.
 //!
 //! # Why no wake-up is lost
 //!
 //! A waiter (1) sets the mark, (2) passes the heavy barrier, (3) looks once more, (4) sleeps if the word is still what
-//! it marked. A waker (a) commits, (b) passes the light barrier, (c) reads the mark. The two barriers are both
+//! it marked, (5) takes the call away, passes a fence and looks. A waker (a) commits, (b) passes the light barrier, (c) reads
+//! the mark. The two barriers are both
 //! `fence(SeqCst)`, or `membarrier` for the waiter and nothing but a compiler fence for the waker; either way all of
 //! one side's barrier comes before the other's:
 //!
@@ -22,13 +24,33 @@
 //! whenever a waiter sleeps, the mark stands or a waker is about to wake all. Wakers may be killed in between, and
 //! whoever was woken may be killed before it does anything; for those, every sleep is capped ([`LONG_SLEEP`]).
 //!
-//! A waiter that was woken, took what it wanted and sees that there is more passes the wake-up on: messages may become
-//! visible many at a time with a single commit.
+//! *Settled.* The heavy barrier is dear: with `membarrier` it interrupts the other processors. A waiter that has passed it
+//! says so in the word, if that is still what it marked; then the mark has stood all the time, since whoever takes it away
+//! counts before. A waiter that finds a settled mark reads it with Acquire, so the barrier of the one who settled it comes
+//! before its own look, and the argument above holds with that barrier: a waker before it has its commit seen, a waker after
+//! it sees the mark, or finds it gone. It went before our step (1): then we did not find it settled. Or after: then the word
+//! is another one at (4), or we sleep and are woken with all others.
+//!
+//! *The call.* With one message to announce, a waker leaves it to whoever was called and has not come back: it passes a
+//! fence, and if the call stands, it goes. Who takes the call away comes to know of the message:
+//!
+//! * one who comes back, at (5), passes a fence after it. The waker read the word before that, so its fence comes first, and
+//!   the look sees what was committed. It takes that, or passes the wake-up on, or somebody else has taken it;
+//! * a waker that called and found nobody asleep wakes everyone after it.
+//!
+//! A waiter that was about to sleep meanwhile does not, because the call and its end each change the word; one that marks
+//! after the call is gone passes a fence before its look, settled or not, and sees the message.
+//!
+//! So in a crowd of sleepers one is woken by the other side, and each that finds more wakes the next: they come in the order in
+//! which they went to sleep, and none is woken to find that the one before has taken everything.
+//!
+//! *The baton.* A waiter that was woken, took what it wanted and sees that there is more passes the wake-up on: messages may
+//! become visible many at a time with a single commit, and wakers leave messages to it.
 //!
 //! # Several words
 //!
 //! One who waits for several things marks each word, passes one heavy barrier, looks at everything once more, and sleeps
-//! on all words at once, if each is still what it marked. The argument above holds for each word by itself: its mark
+//! on all words at once, if each is still what it marked; then it takes the call away from each. The argument above holds for each word by itself: its mark
 //! came before the barrier, and the look after it.
 //!
 //! Wakers count such a sleeper once for each word. So it may use up the wake-ups of several wakers and then take one thing
@@ -87,6 +109,8 @@ pub trait Parking {
     fn unpark(&self, word: &AtomicU32, count: u32) -> u32;
     /// The waiter's barrier. `false`: it could not be passed, and the waiter must not sleep long.
     fn heavy_barrier(&self) -> bool;
+    /// The barrier of a waiter that finds the mark settled: a fence.
+    fn settled_barrier(&self);
     /// The waker's barrier.
     fn light_barrier(&self);
 }

@@ -51,8 +51,22 @@ pub enum Phase {
     Spinning,
     /// About to sleep: the try may look at everything, the dead too.
     Sleeping,
-    /// Woken or slept out: what is taken now may leave more for others.
+    /// Woken or slept out, a moment ago: the try must be cheap, and what is taken now may leave more for others.
+    Roused,
+    /// The same, and about to sleep again: the try may look at everything.
     Woken,
+}
+
+impl Phase {
+    /// The try must be cheap.
+    pub fn is_cheap(self) -> bool {
+        matches!(self, Self::Spinning | Self::Roused)
+    }
+
+    /// It has slept: a wake-up that was for more than what is taken now must be passed on.
+    pub fn has_slept(self) -> bool {
+        matches!(self, Self::Roused | Self::Woken)
+    }
 }
 
 /// Tries until it is done or the deadline has passed; then `None`. At least one try is made, and one more after the
@@ -80,6 +94,10 @@ pub fn until<P: Parking, T>(
         }
         let most = if soon || !ticket.ordered { SHORT_SLEEP } else { LONG_SLEEP };
         event::sleep(parking, event, ticket, left.min(most));
+        // Before another mark: most of those who are woken find what they were woken for.
+        if let Attempt::Done(value) = attempt(Phase::Roused) {
+            return Some(value);
+        }
         phase = Phase::Woken;
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 
@@ -21,7 +21,8 @@ const ABLE: Able = Able { batch: Support::Yes, sleep: Support::Yes, ..Able::LEAS
 pub struct Pipe;
 
 impl Transport for Pipe {
-    const ABLE: Able = ABLE;
+    /// Messages of a crowd are short, so none is torn: the system writes up to 4096 bytes in one piece, and reads what is there.
+    const ABLE: Able = Able { many: Support::Yes, ..ABLE };
     type Guard = ();
     type Tx = StreamTx<File>;
     type Rx = StreamRx<File>;
@@ -128,21 +129,26 @@ impl<R: Read> StreamRx<R> {
         Self { stream, buffer: vec![0; BATCH * place.len], filled: 0, len: place.len }
     }
 
-    /// Reads on, up to `most` bytes in all; whether there is a whole message.
-    fn advance(&mut self, most: usize) -> Result<bool> {
+    /// Reads on, up to `most` bytes in all; whether there is a whole message. `None`: all senders have closed it.
+    fn advance(&mut self, most: usize) -> Result<Option<bool>> {
         match self.stream.read(&mut self.buffer[self.filled..most]) {
-            Ok(0) => bail!("the other side has closed it"),
+            Ok(0) => return Ok(None),
             Ok(read) => self.filled += read,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(self.filled >= self.len)
+        Ok(Some(self.filled >= self.len))
+    }
+
+    /// The same, for one who expects more.
+    fn expect(&mut self, most: usize) -> Result<bool> {
+        self.advance(most)?.context("the other side has closed it")
     }
 }
 
 impl<R: Read> Rx for StreamRx<R> {
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        while !self.advance(self.len)? {
+        while !self.expect(self.len)? {
             idle.pause()?;
         }
         self.filled = 0;
@@ -152,7 +158,7 @@ impl<R: Read> Rx for StreamRx<R> {
 
     fn recv_batch(&mut self, most: usize, mut read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
         let most = (most * self.len).min(self.buffer.len());
-        while !self.advance(most)? {
+        while !self.expect(most)? {
             idle.pause()?;
         }
         let whole = self.filled / self.len;
@@ -163,7 +169,7 @@ impl<R: Read> Rx for StreamRx<R> {
     }
 
     fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
-        let whole = self.advance(self.len)?;
+        let whole = self.advance(self.len)?.unwrap_or(false);
         if whole {
             self.filled = 0;
             read(&self.buffer[..self.len]);
