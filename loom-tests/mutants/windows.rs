@@ -20,8 +20,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a batch in a window commits Relaxed",
         SS,
-        "store(ready.bits(), Ordering::Release);\n            position",
-        "store(ready.bits(), Ordering::Relaxed);\n            position",
+        "store(ready.bits(), Ordering::Release);\n            count",
+        "store(ready.bits(), Ordering::Relaxed);\n            count",
     ),
     kill("tail does not tell of a batch", SS, "self.move_tail(memory, self.tail);", "let _ = memory;"),
     kill(
@@ -65,6 +65,42 @@ pub const MUTANTS: &[Mutant] = &[
         SR,
         "note_delivered(memory, self.next.wrapping_add(1));\n        Some(slot)",
         "Some(slot)",
+    ),
+    kill(
+        "many are shown before what is held",
+        SR,
+        "if self.next != self.head {\n            return;",
+        "if false {\n            return;",
+    ),
+    kill(
+        "many are shown of which one is not there",
+        SR,
+        "if slot.word().load(Ordering::Acquire) != ready.bits() {",
+        "if position >= read_cursor(memory.tail()) {",
+    ),
+    kill(
+        "many are shown Relaxed",
+        SR,
+        "if slot.word().load(Ordering::Acquire) != ready.bits() {",
+        "if slot.word().load(Ordering::Relaxed) != ready.bits() {",
+    ),
+    kill(
+        "many are shown beyond the window",
+        SR,
+        "Run { first, count: count.min(most) }",
+        "Run { first, count: most.max(count) }",
+    ),
+    kill(
+        "many that are shown are not marked as delivered",
+        SR,
+        "note_delivered(memory, position);\n            if !show(slot)",
+        "if !show(slot)",
+    ),
+    kill(
+        "one more than was shown is passed",
+        SR,
+        "self.pass_to(memory, self.next.wrapping_add(count));",
+        "self.pass_to(memory, self.next.wrapping_add(count + 1));",
     ),
     kill(
         "what was shown and is kept does not say so",

@@ -46,6 +46,8 @@ enum Way {
     AtOnce,
     /// That of one in a single receiver's window which is copied and released at once, or of many in a single sender's.
     Stream,
+    /// That of many in a single receiver's window which are shown.
+    Shown,
     /// That of any number.
     Long,
 }
@@ -79,7 +81,7 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 end.publish_tail(memory);
                 return left <= 0;
             }
-            Way::Value | Way::Long => {
+            Way::Value | Way::Shown | Way::Long => {
                 let Ok(run) = end.claim(memory, 1) else { return false };
                 bench.write(run.first, 100);
                 end.commit(memory, run);
@@ -119,6 +121,13 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 }
                 Way::Stream => {
                     end.pass_at_once(memory, |slot| copy(slot.position, slot));
+                    return;
+                }
+                Way::Shown => {
+                    end.show_many(memory, 1, |slot| copy(slot.position, slot));
+                    if read.get().is_some() {
+                        end.pass_fronts(memory, 1);
+                    }
                     return;
                 }
                 _ => {}
@@ -235,7 +244,7 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    let windows = [Way::AtOnce, Way::Stream].into_iter().filter(|_| single);
+    let windows = [Way::AtOnce, Way::Stream, Way::Shown].into_iter().filter(|_| single);
     let ways = [Way::Short, Way::Value, Way::Long].into_iter().chain(windows);
     ways.for_each(|way| receiver_dies_on(way, single_sender, single));
 }

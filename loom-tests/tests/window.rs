@@ -44,11 +44,13 @@ enum Way {
     Copied,
     /// Shown, and then released.
     Shown,
+    /// One of many that could be shown at once.
+    Many,
     /// Taken, held, and released.
     Held,
 }
 
-const WAYS: [Way; 3] = [Way::Copied, Way::Shown, Way::Held];
+const WAYS: [Way; 4] = [Way::Copied, Way::Shown, Way::Many, Way::Held];
 
 /// Takes one message in the window.
 fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
@@ -60,7 +62,12 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
         Way::Shown => {
             let slot = end.front_at_once(bench, |_| true)?;
             value = Some(bench.read(slot.position));
-            end.pass_front(bench);
+            end.pass_fronts(bench, 1);
+        }
+        Way::Many => {
+            let shown = show(bench, end, 1);
+            value = shown.first().copied();
+            end.pass_fronts(bench, shown.len() as u64);
         }
         Way::Held => {
             let position = end.take_at_once(bench, |_| true)?;
@@ -69,6 +76,16 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
         }
     }
     value
+}
+
+/// What is shown of up to `most` messages.
+fn show(bench: &Bench, end: &ReceiveEnd, most: u64) -> Vec<u64> {
+    let mut shown = Vec::new();
+    end.show_many(bench, most, |slot| {
+        shown.push(bench.read(slot.position));
+        true
+    });
+    shown
 }
 
 /// What is there, by a successor that knows nothing of windows.
@@ -149,13 +166,43 @@ fn a_batch_in_a_window_is_seen_whole_and_in_order() {
         let mut end = bench.receiver(11).end;
         end.open_window(&*bench, u64::MAX);
         let mut got = Vec::new();
-        for way in WAYS {
+        for way in [Way::Copied, Way::Shown, Way::Held] {
             got.extend(pass(&bench, &mut end, way));
         }
         sending.join().expect("the sender panicked");
         drop(end);
         got.extend(rest(&bench));
         assert_eq!(got, [0, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn many_are_shown_as_far_as_they_are_there() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        let mut sender = bench.sender(1);
+        assert_eq!(sender.send(1), 1);
+        let mut end = sender.end;
+        let sending = thread::spawn(move || {
+            end.open_window(&*b, u64::MAX);
+            put_many(&b, &mut end, &mut (101..103));
+        });
+        let mut end = bench.receiver(11).end;
+        end.open_window(&*bench, u64::MAX);
+        let mut got = show(&bench, &end, 4);
+        assert!(!got.is_empty(), "one was there before");
+        // Half of them are done with; the others come again.
+        let passed = got.len().div_ceil(2);
+        end.pass_fronts(&*bench, passed as u64);
+        end.settle(&*bench);
+        let kept = got.split_off(passed);
+        sending.join().expect("the sender panicked");
+        assert!(show(&bench, &end, 4).starts_with(&kept));
+        end.settle(&*bench);
+        drop(end);
+        got.extend(rest(&bench));
+        assert_eq!(got, [100, 101, 102]);
     });
 }
 
@@ -174,6 +221,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
+        assert_eq!(show(&bench, &receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
         assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
@@ -189,24 +237,31 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
 
 #[test]
 fn what_was_shown_is_marked_before_it_is_read() {
-    for held in [false, true] {
+    for way in [Way::Held, Way::Shown, Way::Many] {
         explore(None, move || {
             let bench = Bench::in_both_orders(SINGLE, 1);
             let mut sender = bench.sender(1);
             assert_eq!(sender.send(2), 2);
             let mut end = bench.receiver(11).end;
             end.open_window(&*bench, u64::MAX);
-            let shown = if held {
-                end.take_at_once(&*bench, |_| true)
-            } else {
-                end.front_at_once(&*bench, |_| true).map(|slot| slot.position)
+            let shown = match way {
+                Way::Held => end.take_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 }),
+                Way::Many => {
+                    let first = bench.head().load(Relaxed);
+                    Some(Run { first, count: show(&bench, &end, 2).len() as u64 })
+                }
+                _ => end.front_at_once(&*bench, |_| true).map(|slot| Run { first: slot.position, count: 1 }),
             };
             let shown = shown.expect("a message is there");
+            assert_eq!(shown.count, if matches!(way, Way::Many) { 2 } else { 1 });
             // Its receiver dies with it.
             drop(end);
             let mut receiver = bench.receiver(11);
-            let again = receiver.take(1).expect("it comes again");
-            assert_eq!((again.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
+            let again = receiver.take(2).expect("it comes again");
+            assert_eq!(again.first, shown.first);
+            for position in shown.positions() {
+                assert_eq!(receiver.end.deliveries(&*bench, position), 2);
+            }
         });
     }
 }
@@ -289,6 +344,19 @@ fn what_is_known_to_be_there_ends_with_its_lap() {
         drop(end);
         got.extend(rest(&bench));
         assert_eq!(got, [102]);
+    });
+}
+
+#[test]
+fn what_is_shown_ends_with_its_lap() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(SINGLE, 1);
+        let (mut sender, mut end) = (bench.sender(1), bench.receiver(11).end);
+        assert_eq!(sender.send(2), 2);
+        end.open_window(&*bench, u64::MAX);
+        assert_eq!(show(&bench, &end, 4), [100, 101], "a message was shown twice");
+        end.pass_fronts(&*bench, 2);
+        assert_eq!(show(&bench, &end, 4), []);
     });
 }
 

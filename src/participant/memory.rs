@@ -48,6 +48,12 @@ impl SharedRing {
         self.slots.segment()
     }
 
+    /// Whether a slot lies on one cache line.
+    #[inline]
+    pub fn slot_is_one_line(&self) -> bool {
+        self.slots.stride() <= 64
+    }
+
     /// The longest message, in bytes.
     #[inline]
     pub fn max_len(&self) -> usize {
@@ -174,7 +180,7 @@ impl Memory for SharedRing {
         }
     }
     #[inline]
-    fn words(&self, piece: Run) -> impl Iterator<Item = &AtomicU64> {
-        self.slots.words(piece.first, piece.count)
+    fn slots(&self, piece: Run) -> impl Iterator<Item = Slot<'_>> {
+        self.slots.row_of_slots(piece.first, piece.count)
     }
 }

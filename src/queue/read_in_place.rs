@@ -80,7 +80,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
     /// Watches for the next message for a first, short time of polling, if this is an only receiver.
     #[inline(never)]
-    fn watch_front(&mut self) {
+    pub(super) fn watch_front(&mut self) {
         if self.polls_first() {
             let Self { link, end, .. } = self;
             let Link { ring, mapped, .. } = &**link;
@@ -118,9 +118,12 @@ impl<'r> Front<'r> {
         let value = read(message(bytes));
         // From here on nothing panics.
         let Self { link, end, .. } = &mut *ManuallyDrop::new(self);
-        end.pass_front(&link.ring);
-        link.note_pulled(1, len);
-        link.wake_senders(1);
+        if link.is_here() {
+            end.pass_fronts(&link.ring, 1);
+            link.note_pulled(1, len);
+            link.wake_senders(1);
+        }
+        // Otherwise `read` has forked, and this is the child: the slot is the parent's.
         value
     }
 }
@@ -129,7 +132,9 @@ impl Drop for Front<'_> {
     /// The program has panicked.
     #[cold]
     fn drop(&mut self) {
-        self.end.keep_front(&self.link.ring);
-        self.link.wake_receivers(1);
+        if self.link.is_here() {
+            self.end.keep_front(&self.link.ring);
+            self.link.wake_receivers(1);
+        }
     }
 }

@@ -1,31 +1,39 @@
 //! Many messages sent by one call.
 
+use core::borrow::Borrow;
 use core::iter::Peekable;
 use core::mem::forget;
 
 use super::Sender;
+use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::{SendBatchError, SendError};
 use crate::payload::Payload;
-use crate::ring::{Memory, Run};
+use crate::ring::{Memory, Run, SendEnd};
+
+/// How many messages are written before they become visible together: enough for the processor to fetch many lines at once, few
+/// enough for a receiver to work on the first of a long batch while the last are written.
+const TOGETHER: u64 = 32;
 
 /// How far a batch has come: messages sent, and why it does not go on.
 type Filled = (u64, Option<SendError>);
 
 impl<T: ?Sized + Payload> Sender<T> {
-    pub(super) fn batch_within<'m, I>(&mut self, messages: I, limit: Limit) -> Result<usize, SendBatchError>
-    where
-        I: Iterator<Item = &'m T>,
-        T: 'm,
-    {
+    pub(super) fn batch_within<M: Borrow<T>>(
+        &mut self,
+        messages: impl Iterator<Item = M>,
+        limit: Limit,
+    ) -> Result<usize, SendBatchError> {
         let mut sent = 0;
         let mut messages = messages.peekable();
         while let Some(next) = messages.peek() {
             // Before a wait for room that it would never use.
-            self.check_len(next.as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
-            let want = messages.size_hint().0.max(1) as u64;
+            self.check_len(next.borrow().as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
+            let want = (messages.size_hint().0 as u64).clamp(1, TOGETHER);
             let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
-            let at_once = self.end.open_window(&self.link.ring, self.link.mapped.end());
+            // A word behind a payload of several lines would wait until the last of those has come, and hold up all stores behind it.
+            let at_once =
+                self.link.ring.slot_is_one_line() && self.end.open_window(&self.link.ring, self.link.mapped.end());
             let (written, failed) =
                 if at_once { self.fill_window(&mut messages) } else { self.fill(run, &mut messages) };
             sent += written as usize;
@@ -37,16 +45,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// The only sender: each message is visible as soon as it is written.
-    fn fill_window<'m>(&mut self, messages: &mut Peekable<impl Iterator<Item = &'m T>>) -> Filled
-    where
-        T: 'm,
-    {
+    fn fill_window<M: Borrow<T>>(&mut self, messages: &mut Peekable<impl Iterator<Item = M>>) -> Filled {
         let mut failed = None;
         let filling = FillingWindow(self);
         let Sender { link, end, .. } = &mut *filling.0;
         let ring = &link.ring;
         let (written, bytes) = end.put_many(ring, |slot| {
-            let message = messages.next()?.as_bytes();
+            let message = messages.next()?;
+            let message = message.borrow().as_bytes();
             if !link.is_here() {
                 // The caller's iterator has forked, and this is the child: the slots are the parent's.
                 return None;
@@ -67,49 +73,67 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// Anyone: writes messages into a claimed run, publishes those, and gives up the rest of it.
-    fn fill<'m>(&mut self, run: Run, messages: &mut impl Iterator<Item = &'m T>) -> Filled
-    where
-        T: 'm,
-    {
-        let mut filling = Filling { sender: self, run, written: 0, bytes: 0 };
-        let mut failed = None;
-        for position in run.positions() {
-            let ring = &filling.sender.link.ring;
-            ring.fetch_ahead(position, run.end());
-            let Some(message) = messages.next() else { break };
-            let message = message.as_bytes();
-            if let Err(error) = filling.sender.check_len(message.len()) {
-                failed = Some(error);
-                break;
+    ///
+    /// Here, too, nothing but slots is written meanwhile: the guard is for the caller's code, and goes where that cannot panic.
+    fn fill<M: Borrow<T>>(&mut self, run: Run, messages: &mut impl Iterator<Item = M>) -> Filled {
+        let Sender { link, end, .. } = &mut *self;
+        let link: &Link = link;
+        let ring = &link.ring;
+        let (mut written, mut bytes, mut refused) = (0, 0, None);
+        'run: for piece in run.pieces(ring.capacity()) {
+            for slot in ring.slots(piece) {
+                let filling = Filling { link, end: &mut *end, run, written, bytes };
+                let len = messages.next().map(|message| {
+                    let message = message.borrow().as_bytes();
+                    if ring.fits(message.len()) {
+                        write(ring, slot, message);
+                    }
+                    message.len()
+                });
+                forget(filling);
+                match len {
+                    Some(len) if ring.fits(len) => bytes += len as u64,
+                    _ => {
+                        refused = len;
+                        break 'run;
+                    }
+                }
+                written += 1;
             }
-            write(ring, ring.slot(position), message);
-            filling.written += 1;
-            filling.bytes += message.len() as u64;
         }
-        (filling.written, failed)
+        finish(link, end, run, written, bytes);
+        (written, refused.and_then(|len| self.check_len(len).err()))
     }
 }
 
-/// A claimed run that is being written. What has been written is published once this is dropped, also if the caller's iterator
-/// panics, and the rest is given up.
-struct Filling<'s, T: ?Sized + Payload> {
-    sender: &'s mut Sender<T>,
+/// Publishes the first `written` messages of a claimed run, and gives up the rest.
+fn finish(link: &Link, end: &mut SendEnd, run: Run, written: u64, bytes: u64) {
+    if !link.is_here() {
+        // The caller's iterator has forked, and this is the child: the slots are the parent's.
+        return;
+    }
+    if written > 0 {
+        end.commit(&link.ring, Run { first: run.first, count: written });
+        link.note_sent(written, bytes);
+    }
+    if end.abort(&link.ring, Run { first: run.first.wrapping_add(written), count: run.count - written }) {
+        link.wake_all();
+    }
+}
+
+/// A claimed run that is being written. Dropped when the caller's code panics: what was written before is published.
+struct Filling<'s> {
+    link: &'s Link,
+    end: &'s mut SendEnd,
     run: Run,
     written: u64,
     bytes: u64,
 }
 
-impl<T: ?Sized + Payload> Drop for Filling<'_, T> {
+impl Drop for Filling<'_> {
+    #[cold]
     fn drop(&mut self) {
-        let Self { sender, run: Run { first, count }, written, bytes } = self;
-        if !sender.link.is_here() {
-            // The caller's iterator has forked, and this is the child: the slots are the parent's.
-            return;
-        }
-        if *written > 0 {
-            sender.publish(Run { first: *first, count: *written }, *bytes);
-        }
-        sender.abort(Run { first: first.wrapping_add(*written), count: *count - *written });
+        finish(self.link, self.end, self.run, self.written, self.bytes);
     }
 }
 

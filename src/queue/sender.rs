@@ -1,5 +1,6 @@
 //! The sending end.
 
+use core::borrow::Borrow;
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::sync::Arc;
@@ -92,7 +93,8 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.send_within(message, |_| Limit::Until(Deadline::after(timeout)))
     }
 
-    /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all.
+    /// Sends many messages, in order, with fewer shared writes than one by one. Returns how many were sent: all. They come by
+    /// reference or by value; small values that the iterator makes go from registers into their slots.
     ///
     /// The policy when full holds for each; a deadline holds for the whole batch. Receivers may see the first messages
     /// before the last are sent. Should the iterator panic, what came before is sent.
@@ -105,13 +107,12 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// let queue = Queue::in_memory(Options::new(64).max_len(16))?;
     /// let words: Vec<&[u8]> = vec![b"to", b"be", b"or"];
     /// assert_eq!(queue.sender()?.send_batch(words)?, 3);
+    ///
+    /// let numbers = Queue::<u64>::in_memory(Options::of(64))?;
+    /// assert_eq!(numbers.sender()?.send_batch((1..=5).map(|n| n * n))?, 5);
     /// # Ok::<(), ringpost::Error>(())
     /// ```
-    pub fn send_batch<'m, I>(&mut self, messages: I) -> Result<usize, SendBatchError>
-    where
-        I: IntoIterator<Item = &'m T>,
-        T: 'm,
-    {
+    pub fn send_batch<M: Borrow<T>>(&mut self, messages: impl IntoIterator<Item = M>) -> Result<usize, SendBatchError> {
         let limit = self.policy();
         self.batch_within(messages.into_iter(), limit)
     }
@@ -120,11 +121,11 @@ impl<T: ?Sized + Payload> Sender<T> {
     ///
     /// # Errors
     /// [`SendBatchError`] says how many were sent before the one that failed.
-    pub fn send_batch_timeout<'m, I>(&mut self, messages: I, timeout: Duration) -> Result<usize, SendBatchError>
-    where
-        I: IntoIterator<Item = &'m T>,
-        T: 'm,
-    {
+    pub fn send_batch_timeout<M: Borrow<T>>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+        timeout: Duration,
+    ) -> Result<usize, SendBatchError> {
         self.batch_within(messages.into_iter(), Limit::Until(Deadline::after(timeout)))
     }
 

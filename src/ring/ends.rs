@@ -173,7 +173,7 @@ impl ReceiveEnd {
         }
     }
 
-    /// Shows the program the next message in that window, if `may` agrees. Then it is passed with [`pass_front`](Self::pass_front),
+    /// Shows the program the next message in that window, if `may` agrees. Then it is passed with [`pass_fronts`](Self::pass_fronts),
     /// or kept with [`keep_front`](Self::keep_front).
     #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
@@ -187,11 +187,19 @@ impl ReceiveEnd {
         }
     }
 
-    /// Frees the slot of the message that was shown.
+    /// The same for up to `most` messages, one after another, for as long as `show` goes on.
     #[inline]
-    pub fn pass_front<M: Memory>(&mut self, memory: &M) {
+    pub fn show_many<'m, M: Memory>(&self, memory: &'m M, most: u64, show: impl FnMut(M::Slot<'m>) -> bool) {
         if let Self::Single(end) = self {
-            end.pass_front(memory);
+            end.show_many(memory, most, show);
+        }
+    }
+
+    /// Frees the slots of the first `count` messages that were shown.
+    #[inline]
+    pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {
+        if let Self::Single(end) = self {
+            end.pass_fronts(memory, count);
         }
     }
 

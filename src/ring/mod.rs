@@ -77,10 +77,15 @@ pub trait Memory {
     /// The same for slots that will be read.
     #[inline]
     fn look_ahead(&self, _position: u64, _end: u64) {}
-    /// The words of a run that lies within one lap, in order.
+    /// The slots of a run that lies within one lap, in order.
+    #[inline]
+    fn slots(&self, piece: Run) -> impl Iterator<Item = Self::Slot<'_>> {
+        piece.positions().map(|position| self.slot(position))
+    }
+    /// Their words.
     #[inline]
     fn words(&self, piece: Run) -> impl Iterator<Item = &AtomicU64> {
-        piece.positions().map(|position| self.word(position))
+        self.slots(piece).map(Slot::word)
     }
 
     /// Slots.

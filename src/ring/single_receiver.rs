@@ -5,7 +5,7 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, Slot as _, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -115,10 +115,32 @@ impl SingleReceiver {
         Some(slot)
     }
 
-    /// Frees the slot of the message that was shown.
+    /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on. They stay the next ones
+    /// until [`pass_fronts`](Self::pass_fronts); if fewer are passed than were shown, [`settle`](Self::settle) says so.
     #[inline]
-    pub fn pass_front<M: Memory>(&mut self, memory: &M) {
-        self.pass_to(memory, self.next.wrapping_add(1));
+    pub fn show_many<'m, M: Memory>(&self, memory: &'m M, most: u64, mut show: impl FnMut(M::Slot<'m>) -> bool) {
+        let Some((Run { first, count }, ready)) = self.window.rest(self.next) else { return };
+        if self.next != self.head {
+            return;
+        }
+        let mut position = first;
+        for slot in memory.slots(Run { first, count: count.min(most) }) {
+            // Acquire: take, pairs with commit and abort: the payload is whole.
+            if slot.word().load(Ordering::Acquire) != ready.bits() {
+                return;
+            }
+            position = position.wrapping_add(1);
+            note_delivered(memory, position);
+            if !show(slot) {
+                return;
+            }
+        }
+    }
+
+    /// Frees the slots of the first `count` messages that were shown.
+    #[inline]
+    pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {
+        self.pass_to(memory, self.next.wrapping_add(count));
     }
 
     /// The message that was shown stays, to be delivered once more.

@@ -67,18 +67,17 @@ impl SingleSender {
         memory: &'m M,
         mut write: impl FnMut(M::Slot<'m>) -> Option<u64>,
     ) -> (u64, u64) {
-        let first = self.tail;
-        let (mut position, mut lens) = (first, 0);
-        while let Some(ready) = self.window.ready_at(position) {
-            let slot = memory.slot(position);
+        let Some((run, ready)) = self.window.rest(self.tail) else { return (0, 0) };
+        let (mut count, mut lens) = (0, 0);
+        for slot in memory.slots(run) {
             let Some(len) = write(slot) else { break };
             // Release: commit, pairs with take.
             slot.word().store(ready.bits(), Ordering::Release);
-            position = position.wrapping_add(1);
+            count += 1;
             lens += len;
         }
-        self.tail = position;
-        (position.wrapping_sub(first), lens)
+        self.tail = run.first.wrapping_add(count);
+        (count, lens)
     }
 
     /// Has tail tell of everything that was sent.

@@ -1,6 +1,6 @@
 //! What an end need not ask again for each message.
 
-use super::Memory;
+use super::{Memory, Run};
 use crate::layout::word::Word;
 
 /// Positions up to `end`, all of one lap, with which an end may go on at once: what it must know about their slots it knows.
@@ -34,5 +34,11 @@ impl Window {
     #[inline]
     pub fn ready_at(&self, position: u64) -> Option<Word> {
         (position < self.end).then_some(self.ready)
+    }
+    /// What there is from `position` on, and the word of a message in it.
+    #[inline]
+    pub fn rest(&self, position: u64) -> Option<(Run, Word)> {
+        let ready = self.ready_at(position)?;
+        Some((Run { first: position, count: self.end - position }, ready))
     }
 }

@@ -69,24 +69,22 @@ impl Slots {
         Slot { start: unsafe { self.base.add(offset) }, slots: self }
     }
 
-    /// The words of `count` slots that follow one another from `index` on, taken modulo the capacity: fewer where the last
-    /// slot is before that.
+    /// `count` slots that follow one another from `index` on, taken modulo the capacity: fewer where the last slot is before that.
     #[inline]
-    pub(crate) fn words(&self, index: u64, count: u64) -> impl Iterator<Item = &AtomicU64> {
-        self.row_of_slots(index, count).map(|slot| {
-            // SAFETY: as in `Slot::word`.
-            unsafe { &*slot.cast::<AtomicU64>() }
-        })
-    }
-
-    /// Where `count` slots begin that follow one another from `index` on, as above.
-    #[inline]
-    fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = *mut u8> + use<> {
+    pub(crate) fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = Slot<'_>> {
         let first = index & self.mask;
         let count = count.min(self.mask + 1 - first);
         let (start, stride) = (self.slot(first).start, self.stride);
-        // SAFETY: for each of them `first + slot` is below the capacity, and `capacity * stride` bytes follow `base`.
-        (0..count as usize).map(move |slot| unsafe { start.add(slot * stride) })
+        (0..count as usize).map(move |slot| {
+            // SAFETY: `first + slot` is below the capacity, and `capacity * stride` bytes follow `base`.
+            Slot { start: unsafe { start.add(slot * stride) }, slots: self }
+        })
+    }
+
+    /// From one slot to the next, in bytes.
+    #[inline]
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Whether there are no lengths.

@@ -59,7 +59,7 @@ impl Run {
             Operation::SendBatch(who, count) => self.send_batch(who, count),
             Operation::Loan(who, commit) => self.loan(who, commit),
             Operation::Pull(who, size, ref held, sends) => self.pull(who, size, held, sends),
-            Operation::Read(who, panics) => self.read(who, panics),
+            Operation::Read(who, size, panic) => self.read(who, size, panic),
             Operation::Settle(which, back, elsewhere) if !self.kept.is_empty() => {
                 self.settle(which % self.kept.len(), back, elsewhere);
             }
@@ -139,28 +139,39 @@ impl Run {
         self.rx[index] = Some(rx);
     }
 
-    fn read(&mut self, who: usize, panics: bool) {
+    /// Has up to `size` messages read by a function, which panics at the one that `panic` says.
+    fn read(&mut self, who: usize, size: usize, panic: Option<usize>) {
         let index = who % self.rx.len();
         let rx = self.rx[index].as_mut().expect("ends leave for a moment only");
-        let mut seen = None;
+        let mut seen = Vec::new();
         let read = |bytes: &[u8]| {
-            seen = Some(number(bytes));
-            if panics {
+            seen.push(number(bytes));
+            if panic == Some(seen.len() - 1) {
                 // Without a message on the terminal.
                 resume_unwind(Box::new("read"));
             }
         };
-        match catch_unwind(AssertUnwindSafe(|| rx.try_recv_with(read))) {
-            Ok(Err(error)) => return self.model.refused(1, &error),
-            Ok(Ok(read)) => assert_eq!(read.is_some(), seen.is_some()),
-            Err(_) => assert!(panics && seen.is_some()),
-        }
-        let expected: Vec<u64> = self.model.take(1).into_iter().map(|(number, _)| number).collect();
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
-        if let Some(number) = seen {
-            let fate = if panics { Fate::GiveBack } else { Fate::Release };
+        let done = catch_unwind(AssertUnwindSafe(|| match size {
+            1 => rx.try_recv_with(read).map(|read| usize::from(read.is_some())),
+            _ => rx.pull_some_with(size, Duration::ZERO, read),
+        }));
+        let released = match done {
+            Ok(Err(error)) => return self.model.refused(size, &error),
+            Ok(Ok(count)) => {
+                assert_eq!(count, seen.len());
+                count
+            }
+            Err(_) => seen.len() - 1,
+        };
+        // It may have read fewer than there are, but not none; what it has taken besides has gone back unseen.
+        let most = if released < seen.len() { size } else { seen.len().max(1) };
+        let taken: Vec<u64> = self.model.take(most).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(seen, taken[..seen.len().max(taken.len().min(1))]);
+        for (at, number) in seen.into_iter().enumerate() {
+            let fate = if at < released { Fate::Release } else { Fate::GiveBack };
             self.model.deal_with_one(number, fate, self.numbers[index]);
         }
+        self.model.give_back_all(0);
     }
 
     fn deal_with(&mut self, mut batch: Batch<'_>, held: &Hold, receiver: u64) {

@@ -27,7 +27,7 @@ pub enum Operation {
     /// So many at most; what is done with them; so many are sent while they are held.
     Pull(usize, usize, Hold, u64),
     /// A function reads one message in place; whether it panics.
-    Read(usize, bool),
+    Read(usize, usize, Option<usize>),
     /// One of the messages that were kept beyond their call is released or put back, here or on another thread.
     Settle(usize, bool, bool),
     /// A sender and a receiver leave, and others join.
@@ -113,7 +113,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         70 => (who.clone(), size, hold(), 0u64..4).prop_map(|(who, size, hold, sends)| {
             Operation::Pull(who, size, hold, sends)
         }),
-        30 => (who.clone(), prop::bool::weighted(0.3)).prop_map(|(who, panics)| Operation::Read(who, panics)),
+        40 => (who.clone(), 1usize..6, prop::option::weighted(0.3, 0usize..6)).prop_map(|(who, size, panic)| {
+            Operation::Read(who, size, panic)
+        }),
         40 => (0usize..8, any::<bool>(), any::<bool>()).prop_map(|(which, back, elsewhere)| {
             Operation::Settle(which, back, elsewhere)
         }),

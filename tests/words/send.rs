@@ -116,7 +116,7 @@ fn a_batch_says_how_far_it_came() {
         let mixed: [&[u8]; 4] = [b"one", b"two", &[0; 17], b"never"];
         let error = tx.send_batch(mixed).unwrap_err();
         assert_eq!((error.sent, error.error), (2, SendError::TooLong { len: 17, max_len: 16 }));
-        assert_eq!(tx.send_batch([]), Ok(0));
+        assert_eq!(tx.send_batch(Vec::<&[u8]>::new()), Ok(0));
         let texts: Vec<Vec<u8>> = rx.try_pull(9).unwrap().iter().map(<[u8]>::to_vec).collect();
         assert_eq!(texts, [b"one", b"two"]);
     }

@@ -74,7 +74,7 @@ fn a_value_is_received_and_its_slot_is_free() {
         let totals = queue.stat().totals;
         assert_eq!((totals.pulled, totals.pulled_bytes), (400, 400 * size_of::<Tick>() as u64));
         // What came back is delivered before what is new, and what is held is not delivered again.
-        tx.send_batch(&[tick(1), tick(2), tick(3)]).unwrap();
+        tx.send_batch([tick(1), tick(2), tick(3)]).unwrap();
         rx.recv().unwrap().nack();
         assert_eq!(rx.recv_value(), Ok(tick(1)));
         let held = rx.recv().unwrap().hold();
@@ -95,7 +95,7 @@ fn a_value_is_read_in_place_and_its_slot_is_free() {
         assert_eq!(rx.try_recv_with(nothing), Ok(None));
         assert_eq!(rx.recv_with_timeout(core::time::Duration::from_millis(1), nothing), Ok(None));
         for i in 0..200 {
-            tx.send_batch(&[tick(i), tick(i + 1000), tick(i + 2000)]).unwrap();
+            tx.send_batch([tick(i), tick(i + 1000), tick(i + 2000)]).unwrap();
             assert_eq!(rx.recv_with(|value| *value), Ok(tick(i)));
             assert_eq!(rx.try_recv_with(|value| *value), Ok(Some(tick(i + 1000))));
             assert_eq!(rx.recv_with_timeout(LONG, |value| (queue.size(), *value)), Ok(Some((0, tick(i + 2000)))));
@@ -103,7 +103,7 @@ fn a_value_is_read_in_place_and_its_slot_is_free() {
         let totals = queue.stat().totals;
         assert_eq!((totals.pulled, totals.pulled_bytes), (600, 600 * size_of::<Tick>() as u64));
         // What came back is read before what is new, and what is held is not read again.
-        tx.send_batch(&[tick(1), tick(2), tick(3)]).unwrap();
+        tx.send_batch([tick(1), tick(2), tick(3)]).unwrap();
         rx.recv().unwrap().nack();
         assert_eq!(rx.recv_with(|value| *value), Ok(tick(1)));
         let held = rx.recv().unwrap().hold();
@@ -126,7 +126,7 @@ fn a_function_that_panics_leaves_its_message() {
                 tx.send(&tick(i)).unwrap();
                 rx.recv_with(|_| ()).unwrap();
             }
-            tx.send_batch(&[tick(7), tick(8)]).unwrap();
+            tx.send_batch([tick(7), tick(8)]).unwrap();
             let panics = |value: &Tick| -> Tick { resume_unwind(Box::new(*value)) };
             let payload = catch_unwind(AssertUnwindSafe(|| rx.recv_with(panics))).unwrap_err();
             assert_eq!(payload.downcast_ref(), Some(&tick(7)));
@@ -136,6 +136,65 @@ fn a_function_that_panics_leaves_its_message() {
             again.release();
             assert_eq!(rx.recv_with(|value| *value), Ok(tick(8)));
             assert_eq!(queue.stat().totals.pulled, sent_before as u64 + 2);
+        }
+    }
+}
+
+#[test]
+fn many_values_are_read_in_place_as_far_as_they_are_there() {
+    for ends in ALL_ENDS {
+        let queue = Queue::in_memory(Options::of::<u64>(64).senders(ends.0).receivers(ends.1)).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        let nothing = |_: &u64| unreachable!("there is no message");
+        let short = core::time::Duration::from_millis(1);
+        assert_eq!(rx.pull_some_with(8, short, nothing), Ok(0));
+        let mut next = 0;
+        for round in 0..100 {
+            let end = next + round % 40;
+            assert_eq!(tx.send_batch(next..end), Ok((end - next) as usize));
+            assert_eq!(rx.pull_some_with(0, LONG, nothing), Ok(0));
+            while next < end {
+                let before = next;
+                let check = |value: &u64| {
+                    assert_eq!(*value, next);
+                    next += 1;
+                };
+                let read = rx.pull_some_with(16, LONG, check).unwrap() as u64;
+                assert!((1..=16).contains(&read) && next == before + read);
+            }
+            assert_eq!(queue.size(), 0);
+        }
+        let totals = queue.stat().totals;
+        assert_eq!((totals.sent, totals.pulled, totals.pulled_bytes), (next, next, next * 8));
+        queue.close();
+        assert_eq!(rx.pull_some_with(8, LONG, nothing), Err(RecvError::Closed));
+    }
+}
+
+#[test]
+fn a_panic_amid_many_leaves_what_was_not_read() {
+    for ends in ALL_ENDS {
+        for sent_before in [0, 1] {
+            let queue = Queue::in_memory(Options::of::<u64>(64).senders(ends.0).receivers(ends.1)).unwrap();
+            let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            // With a message before them, a single receiver knows where they come.
+            for _ in 0..sent_before {
+                tx.send(&9).unwrap();
+                rx.recv_with(|_| ()).unwrap();
+            }
+            tx.send_batch(0..5).unwrap();
+            let panics = |value: &u64| {
+                if *value == 2 {
+                    resume_unwind(Box::new(*value))
+                }
+            };
+            let payload = catch_unwind(AssertUnwindSafe(|| rx.pull_some_with(8, LONG, panics))).unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&2_u64));
+            assert_eq!(queue.size(), 3);
+            assert_eq!(queue.stat().totals.pulled, sent_before + 2);
+            let left = rx.try_pull(8).unwrap();
+            let left: Vec<_> = left.into_iter().map(|message| (*message, message.deliveries())).collect();
+            assert_eq!(left, [(2, 2), (3, 1), (4, 1)]);
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Operation {
     PullCopyAgain,
     /// Read one more message in place and release it, all in one
     ReadAgain,
+    /// Read two more messages in place and release them, all in one
+    ReadManyAgain,
     /// Take one message, behind a slot that was given up
     PullSkipped,
     /// Release two messages
@@ -235,6 +237,7 @@ impl Operation {
             Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch | Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
+            Self::ReadManyAgain => (4, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
             Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
@@ -302,6 +305,7 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain if !finished => {
             held(&mut all, 2, Must::Maybe)
         }
+        Operation::ReadManyAgain if !finished => held(&mut all, 3, Must::Maybe),
         // In the long way it has been held for a moment.
         Operation::PullCopy if !finished => held(&mut all, 1, Must::Maybe),
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
@@ -324,6 +328,10 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain => {
             all[0].there = Must::NotBe;
             all[1].there = gone;
+        }
+        Operation::ReadManyAgain => {
+            all[0].there = Must::NotBe;
+            all[1..3].iter_mut().for_each(|message| message.there = gone);
         }
         // Here, not among the dead letters: the last one only if it has not been delivered either.
         Operation::Bury | Operation::BuryBatch => {

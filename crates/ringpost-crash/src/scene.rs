@@ -297,6 +297,16 @@ fn receive_again(operation: Operation, rx: &mut Receiver) -> Result<()> {
     Ok(())
 }
 
+/// Two more, read in place.
+fn read_many_again(rx: &mut Receiver) -> Result<()> {
+    rx.recv()?.release();
+    let mut torn = 0;
+    begin();
+    let read = rx.pull_some_with(2, Duration::ZERO, |shown| torn += usize::from(message::read(shown).is_none()));
+    finish();
+    if (read?, torn) == (2, 0) { Ok(()) } else { Err("two whole messages were to come".into()) }
+}
+
 fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
     match operation {
         Operation::Pull | Operation::PullSkipped | Operation::PullBatch => {
@@ -315,6 +325,7 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             message::read(&bytes).ok_or("the copy is torn")?;
         }
         Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain => receive_again(operation, &mut rx)?,
+        Operation::ReadManyAgain => read_many_again(&mut rx)?,
         Operation::ReleaseLate => {
             let mut messages = hold(&mut rx, scene, true)?.into_iter();
             let (first, second) = (messages.next(), messages.next());

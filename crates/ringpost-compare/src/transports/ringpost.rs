@@ -255,12 +255,10 @@ impl<T: ?Sized + Payload> Rx for End<T> {
     #[inline]
     fn recv_batch(&mut self, most: usize, mut read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
         loop {
-            let batch = self.rx.pull_some(most, LOOK)?;
-            if !batch.is_empty() {
-                batch.iter().for_each(|message| read(message.as_bytes()));
-                return Ok(batch.len());
+            let came = self.rx.pull_some_with(most, LOOK, |message| read(message.as_bytes()))?;
+            if came > 0 {
+                return Ok(came);
             }
-            drop(batch);
             idle.look()?;
         }
     }
