@@ -146,6 +146,18 @@ const MUTANTS: &[Mutant] = &[
         "memory.word(position).load(Ordering::Relaxed)",
     ),
     kill("head catches up to tail", MR, "saturating_sub(memory.capacity())", "saturating_sub(0)"),
+    kill(
+        "multi receiver: take of what is ready Relaxed",
+        MR,
+        "taken.bits(), Ordering::Acquire, Ordering::Relaxed)",
+        "taken.bits(), Ordering::Relaxed, Ordering::Relaxed)",
+    ),
+    kill(
+        "multi receiver: what another took is taken",
+        MR,
+        "taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()",
+        "taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok() | true",
+    ),
     kill("multi receiver: take Relaxed", MR, "to.bits(), Ordering::Acquire", "to.bits(), Ordering::Relaxed"),
     // Steps of the ring.
     kill(
@@ -233,8 +245,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "head goes past a take that failed",
         MR,
-        "count += 1;\n        }\n        let run",
-        "count += 1;\n        }\n        advance(memory.head(), first, first + count + 1);\n        let run",
+        "let run = Run { first, count };\n        advance(memory.head(), first, run.end());",
+        "let run = Run { first, count };\n        advance(memory.head(), first, first + want.max(count));",
     ),
     kill(
         "what is ready is overwritten unasked",

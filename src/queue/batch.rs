@@ -4,8 +4,9 @@ use core::cell::Cell;
 use core::ops::Deref;
 
 use super::Receiver;
+use super::receiver::{bytes, message};
 use crate::payload::Payload;
-use crate::ring::Run;
+use crate::ring::{Memory, Run};
 
 /// Messages taken by one [`Receiver::pull`], read in place.
 ///
@@ -51,6 +52,20 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
         let mut rest = self.runs.clone();
         let front = rest.take_front(u64::MAX).unwrap_or(Run { first: 0, count: 0 });
         Iter { batch: self, front, rest, given: 0 }
+    }
+
+    /// Has `read` read each, in order.
+    #[inline]
+    pub(super) fn for_each(&self, mut read: impl FnMut(&T)) {
+        let ring = &self.receiver.link.ring;
+        for run in self.runs.front.iter().chain(self.runs.rest.iter()) {
+            for piece in run.pieces(ring.capacity()) {
+                for slot in ring.slots(piece) {
+                    self.seen.set(self.seen.get() + 1);
+                    read(message(bytes(ring, slot)));
+                }
+            }
+        }
     }
 
     /// How often the message at `index` has been delivered, this time included: 1 the first time. It counts up to 31.

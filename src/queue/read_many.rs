@@ -48,10 +48,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let mut reading = Reading { batch: self.pull_some(size, timeout)?, read: 0 };
         let Reading { batch, read: count } = &mut reading;
-        for message in batch.iter() {
+        batch.for_each(|message| {
             read(message);
             *count += 1;
-        }
+        });
         Ok(reading.read)
     }
 }

@@ -1,7 +1,9 @@
 //! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
 //! before any other.
 
-use super::{Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_empty, contradiction, help, read_cursor};
+use super::{
+    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_empty, contradiction, help, read_cursor,
+};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -67,11 +69,7 @@ impl MultiReceiver {
         }
         let head = read_cursor(memory.head());
         let ready = Word::ready(memory.lap(head));
-        // Relaxed: nothing is read before the exchange, which is the Acquire.
-        if memory.word(head).load(Ordering::Relaxed) != ready.bits() {
-            return None;
-        }
-        let mine = matches!(exchange(memory, head, ready, ready.taken_by(self.owner)), Step::Mine);
+        let mine = take_ready(memory.word(head), ready, ready.taken_by(self.owner));
         if mine {
             help(memory.head(), head, head.wrapping_add(1));
         }
@@ -141,14 +139,19 @@ impl MultiReceiver {
         core::mem::take(&mut self.freed)
     }
 
+    /// Takes on behind `first`, which is ours, and moves head over all of it at once.
     fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
+        let wanted = Run { first: first.wrapping_add(1), count: want.saturating_sub(1) };
         let mut count = 1;
-        while count < want {
-            memory.fetch_ahead(first.wrapping_add(count), first.wrapping_add(want));
-            if !matches!(self.take_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+        for piece in wanted.pieces(memory.capacity()) {
+            let ready = Word::ready(memory.lap(piece.first));
+            let taken = ready.taken_by(self.owner);
+            let is_ours = |slot: &M::Slot<'_>| take_ready(slot.word(), ready, taken);
+            let ours = memory.slots(piece).take_while(is_ours).count() as u64;
+            count += ours;
+            if ours < piece.count {
                 break;
             }
-            count += 1;
         }
         let run = Run { first, count };
         advance(memory.head(), first, run.end());
@@ -251,6 +254,15 @@ fn catch_up<M: Memory>(memory: &M, head: u64, patience: &mut Patience) -> Result
     patience.step(head, next)?;
     advance(memory.head(), head, next);
     Ok(())
+}
+
+/// Takes the message whose word this is, if it is there.
+#[inline]
+fn take_ready(word: &AtomicU64, ready: Word, taken: Word) -> bool {
+    // Relaxed: nothing is read before the exchange. Acquire: take, pairs with commit: the payload is whole. Relaxed on failure:
+    // somebody was faster.
+    word.load(Ordering::Relaxed) == ready.bits()
+        && word.compare_exchange(ready.bits(), taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()
 }
 
 #[inline]

@@ -222,28 +222,40 @@ pub const ENTRIES: &[Entry] = &[
             Some(Work { able, lanes: &[Lane::One], refuses, run })
         },
     },
-    ours("ringpost-single", "single ends, bytes; loan and commit, recv_with in place", raw::<false, false, true>),
-    ours("ringpost-single-copy", "single ends, bytes; send, recv_with in place", raw::<false, false, false>),
-    ours("ringpost-single-typed", "single ends, values; send, recv_with in place", by_size!(processes, SingleTyped)),
+    ours(
+        "ringpost-single",
+        "single ends, bytes; loan and commit, recv_with or pull_some_with in place",
+        raw::<false, false, true>,
+    ),
+    ours(
+        "ringpost-single-copy",
+        "single ends, bytes; send, recv_with or pull_some_with in place",
+        raw::<false, false, false>,
+    ),
+    ours(
+        "ringpost-single-typed",
+        "single ends, values; send, recv_with or pull_some_with in place",
+        by_size!(processes, SingleTyped),
+    ),
     ours("ringpost-single-value", "single ends, values; send, recv_value", few!(SingleValue)),
     ours(
         "ringpost-single-typed-loan",
-        "single ends, values; loan and commit, recv_with in place",
+        "single ends, values; loan and commit, recv_with or pull_some_with in place",
         by_size!(processes, SingleTypedLoan),
     ),
     ours(
         "ringpost-multi",
-        "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv_with in place",
+        "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv_with or pull_some_with in place",
         raw::<true, true, true>,
     ),
     ours(
         "ringpost-multi-copy",
-        "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv_with in place",
+        "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv_with or pull_some_with in place",
         raw::<true, true, false>,
     ),
     ours(
         "ringpost-multi-typed",
-        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv_with in place",
+        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv_with or pull_some_with in place",
         by_size!(processes, MultiTyped),
     ),
     ours(
@@ -253,7 +265,7 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ours(
         "ringpost-multi-typed-loan",
-        "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv_with in place",
+        "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv_with or pull_some_with in place",
         by_size!(processes, MultiTypedLoan),
     ),
     #[cfg(feature = "peers")]
@@ -326,33 +338,33 @@ pub const ENTRIES: &[Entry] = &[
     },
     mixed(
         "ringpost-one-to-many",
-        "one sender, many receivers, bytes; loan and commit, recv_with in place",
+        "one sender, many receivers, bytes; loan and commit, recv_with or pull_some_with in place",
         raw::<false, true, true>,
     ),
     mixed(
         "ringpost-one-to-many-copy",
-        "one sender, many receivers, bytes; send, recv_with in place",
+        "one sender, many receivers, bytes; send, recv_with or pull_some_with in place",
         raw::<false, true, false>,
     ),
     mixed(
         "ringpost-one-to-many-typed",
-        "one sender, many receivers, values; send, recv_with in place",
+        "one sender, many receivers, values; send, recv_with or pull_some_with in place",
         small!(processes, OneToManyTyped),
     ),
     mixed("ringpost-one-to-many-value", "one sender, many receivers, values; send, recv_value", few!(OneToManyValue)),
     mixed(
         "ringpost-many-to-one",
-        "many senders, one receiver, bytes; loan and commit, recv_with in place",
+        "many senders, one receiver, bytes; loan and commit, recv_with or pull_some_with in place",
         raw::<true, false, true>,
     ),
     mixed(
         "ringpost-many-to-one-copy",
-        "many senders, one receiver, bytes; send, recv_with in place",
+        "many senders, one receiver, bytes; send, recv_with or pull_some_with in place",
         raw::<true, false, false>,
     ),
     mixed(
         "ringpost-many-to-one-typed",
-        "many senders, one receiver, values; send, recv_with in place",
+        "many senders, one receiver, values; send, recv_with or pull_some_with in place",
         small!(processes, ManyToOneTyped),
     ),
     mixed("ringpost-many-to-one-value", "many senders, one receiver, values; send, recv_value", few!(ManyToOneValue)),

@@ -225,6 +225,14 @@ impl<const WORDS: usize, const LEND: bool> Tx for TypedTx<WORDS, LEND> {
 
     #[inline]
     fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u8]), _idle: &mut Idle) -> Result<()> {
+        if WORDS <= 16 {
+            self.tx.send_batch((0..count).map(|index| {
+                let mut value = [0; WORDS];
+                fill(index, value.as_mut_bytes());
+                value
+            }))?;
+            return Ok(());
+        }
         self.buffer.resize(count, [0; WORDS]);
         for (index, message) in self.buffer.iter_mut().enumerate() {
             fill(index, message.as_mut_bytes());
