@@ -35,7 +35,7 @@ pub const MAX_LEN: u64 = 1 << 31;
 /// The largest payload alignment, in bytes.
 pub const MAX_ALIGN: u64 = 4096;
 /// The smallest capacity of a queue with a multi end: below it a slot's lap would come round too soon.
-pub const MIN_MULTI_CAPACITY: u64 = 64;
+pub const MIN_MULTI_CAPACITY: u64 = 4;
 /// The largest segment, in bytes.
 pub const MAX_TOTAL: u64 = 1 << 46;
 /// The most endpoints of a queue. Two more rows are the fixed places of single ends.
@@ -89,7 +89,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Lays out a segment for `request`. Capacity is rounded up to a power of two, and to at least 64 with a multi end.
+    /// Lays out a segment for `request`. Capacity is rounded up to a power of two, and to at least 4 with a multi end.
     pub fn plan(request: Request) -> Result<Self, OutOfRange> {
         in_range("capacity", request.capacity, 1, MAX_CAPACITY)?;
         in_range("max_len", request.max_len, 0, MAX_LEN)?;
@@ -173,10 +173,10 @@ mod tests {
     fn capacity_rounds_up() {
         assert_eq!(Geometry::plan(request(5, 8)).unwrap().request.capacity, 8);
         assert_eq!(Geometry::plan(request(1, 8)).unwrap().request.capacity, 1);
-        let multi = Request { receivers: Ends::Multi, ..request(5, 8) };
-        assert_eq!(Geometry::plan(multi).unwrap().request.capacity, 64);
-        let overwrite = Request { when_full: WhenFull::Overwrite, ..request(5, 8) };
-        assert_eq!(Geometry::plan(overwrite).unwrap().request.capacity, 64);
+        let multi = Request { receivers: Ends::Multi, ..request(1, 8) };
+        assert_eq!(Geometry::plan(multi).unwrap().request.capacity, 4);
+        let overwrite = Request { when_full: WhenFull::Overwrite, ..request(1, 8) };
+        assert_eq!(Geometry::plan(overwrite).unwrap().request.capacity, 4);
     }
 
     #[test]

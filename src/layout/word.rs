@@ -8,8 +8,9 @@
 //! +--------------------------------+------------+-----------------+-------+
 //! ```
 //!
-//! * `lap` is the position divided by the capacity, modulo 2^46. At 20 million messages a second a queue of
-//!   64 slots comes round after 7 years, so no process stalls long enough to be fooled by a repeated word.
+//! * `lap` is the position divided by the capacity, modulo 2^46. At 20 million messages a second a queue of 4
+//!   slots comes round after 160 days. To be fooled by a repeated word, a process must be stopped between two instructions for just that
+//!   long, and go on within the one lap in 2^46 whose words are the same.
 //! * `deliveries` counts how often the message has been taken (saturating at 31). It travels in the word, so
 //!   that taking and counting are one instruction and no death can come between them.
 //! * `owner` is the endpoint that holds the slot in `Claim` and `Take` (1 to 1023), and zero otherwise.

@@ -172,7 +172,7 @@ fn size_does_not_count_a_loan_that_was_given_up() {
 fn capacity_rounds_up_and_says_so() {
     for ends in ALL_ENDS {
         let single = ends == (Ends::Single, Ends::Single);
-        let least = if single { 1 } else { 64 };
+        let least = if single { 1 } else { 4 };
         for (asked, rounded) in [(1, 1), (2, 2), (3, 4), (64, 64), (65, 128), (1000, 1024)] {
             let options = Options::new(asked).max_len(8).senders(ends.0).receivers(ends.1);
             assert_eq!(options.plan().unwrap().capacity, rounded.max(least));

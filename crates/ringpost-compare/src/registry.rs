@@ -203,14 +203,7 @@ pub const ENTRIES: &[Entry] = &[
         kind: Kind::Limit,
         package: None,
         about: "as many bare buffers as the queues hold, and two counters",
-        work: by_size!(processes, FewBuffers),
-    },
-    Entry {
-        name: "many-buffers",
-        kind: Kind::Limit,
-        package: None,
-        about: "the same with 64 buffers at least, as many as ringpost's multi ends have",
-        work: by_size!(processes, ManyBuffers),
+        work: by_size!(processes, BareBuffers),
     },
     Entry {
         name: "memcpy",
@@ -245,27 +238,23 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ours(
         "ringpost-multi",
-        "multi ends, 2 + 2 joined, at least 64 messages; bytes; loan and commit, recv_with or pull_some_with in place",
+        "multi ends, 2 + 2 joined; bytes; loan and commit, recv_with or pull_some_with in place",
         raw::<true, true, true>,
     ),
     ours(
         "ringpost-multi-copy",
-        "multi ends, 2 + 2 joined, at least 64 messages; bytes; send, recv_with or pull_some_with in place",
+        "multi ends, 2 + 2 joined; bytes; send, recv_with or pull_some_with in place",
         raw::<true, true, false>,
     ),
     ours(
         "ringpost-multi-typed",
-        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv_with or pull_some_with in place",
+        "multi ends, 2 + 2 joined; values; send, recv_with or pull_some_with in place",
         by_size!(processes, MultiTyped),
     ),
-    ours(
-        "ringpost-multi-value",
-        "multi ends, 2 + 2 joined, at least 64 messages; values; send, recv_value",
-        few!(MultiValue),
-    ),
+    ours("ringpost-multi-value", "multi ends, 2 + 2 joined; values; send, recv_value", few!(MultiValue)),
     ours(
         "ringpost-multi-typed-loan",
-        "multi ends, 2 + 2 joined, at least 64 messages; values; loan and commit, recv_with or pull_some_with in place",
+        "multi ends, 2 + 2 joined; values; loan and commit, recv_with or pull_some_with in place",
         by_size!(processes, MultiTypedLoan),
     ),
     #[cfg(feature = "peers")]
@@ -402,10 +391,9 @@ pub const ENTRIES: &[Entry] = &[
     broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
 
-type FewBuffers<const WORDS: usize> = Buffers<WORDS, 0, 1>;
-type ManyBuffers<const WORDS: usize> = Buffers<WORDS, 0, 64>;
+type BareBuffers<const WORDS: usize> = Buffers<WORDS, 0>;
 /// In ringpost's queues a word stands before each message.
-type WideBuffers = Buffers<1, 1, 1>;
+type WideBuffers = Buffers<1, 1>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, false, true>;
 type SingleValue<const WORDS: usize> = ringpost::Value<WORDS, false, false>;

@@ -92,9 +92,8 @@ pub enum Operation {
     LeaveEphemeral,
 }
 
-/// Messages that a queue holds: with single ends, and the least with a multi end.
+/// Messages that a queue holds: the least with a multi end.
 const CAPACITY: usize = 4;
-const MULTI_CAPACITY: usize = 64;
 /// The most endpoints of every queue here.
 pub const ENDPOINTS: usize = 4;
 
@@ -230,8 +229,7 @@ impl Operation {
 
     /// How the queue is when it begins.
     pub fn scene(self, ends: Pair) -> Scene {
-        let single = ends == Pair::OneOne && self != Self::Overwrite;
-        let capacity = if single { CAPACITY } else { MULTI_CAPACITY } as u64;
+        let capacity = CAPACITY as u64;
         let (waiting, held) = match self {
             Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
             Self::WaitAny => (0, 0),

@@ -140,7 +140,7 @@ fn ls_lists_them() {
     let entry = |name: &str| found.as_array().expect("a list").iter().find(|entry| entry["name"] == name).cloned();
     let (one, two) = (entry(&first).expect("the first"), entry(&second).expect("the second"));
     assert_has(&one, &json!({"capacity": 64, "max_len_bytes": 16, "senders": "multi", "receivers": "multi"}));
-    assert_has(&two, &json!({"capacity": 64, "max_len_bytes": 1 << 20}));
+    assert_has(&two, &json!({"capacity": 4, "max_len_bytes": 1 << 20}));
     for (name, entry) in [(&first, &one), (&second, &two)] {
         assert_eq!(entry["total_bytes"], fs::metadata(name.path()).expect("the queue's file").len());
         assert_eq!(entry["created_ns"], stat(name)["created_ns"]);

@@ -17,26 +17,25 @@ const BUFFERS: usize = 4096;
 const WRITTEN: usize = 0;
 const READ: usize = 128;
 
-/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two; at least `LEAST` buffers, as ringpost's queues of
-/// many ends have.
-pub struct Buffers<const WORDS: usize, const GAP: usize, const LEAST: usize>;
+/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two.
+pub struct Buffers<const WORDS: usize, const GAP: usize>;
 
-impl<const WORDS: usize, const GAP: usize, const LEAST: usize> Transport for Buffers<WORDS, GAP, LEAST> {
+impl<const WORDS: usize, const GAP: usize> Transport for Buffers<WORDS, GAP> {
     const ABLE: Able = Able { batch: Support::Yes, in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = BuffersTx<WORDS, GAP>;
     type Rx = BuffersRx<WORDS, GAP>;
 
     fn create(place: &Place) -> Result<()> {
-        map::make(place, Row::<WORDS, GAP>::bytes(place.depth.max(LEAST)))
+        map::make(place, Row::<WORDS, GAP>::bytes(place.depth))
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        Ok(BuffersTx { row: Row::open(place, place.depth.max(LEAST))?, written: 0, read: 0 })
+        Ok(BuffersTx { row: Row::open(place, place.depth)?, written: 0, read: 0 })
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        Ok(BuffersRx { row: Row::open(place, place.depth.max(LEAST))?, written: 0, read: 0 })
+        Ok(BuffersRx { row: Row::open(place, place.depth)?, written: 0, read: 0 })
     }
 }
 

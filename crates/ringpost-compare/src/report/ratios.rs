@@ -109,11 +109,9 @@ const SHAQ: Other = Other::Name("shaq");
 const RTRB: Other = Other::Name("rtrb");
 const ARRAY: Other = Other::Name("array-queue");
 const BUFFERS: Other = Other::Name("buffers");
-/// A bare hand-off of the same buffers is one of as many buffers, and queues of many ends have more.
-const MANY_BUFFERS: Other = Other::Name("many-buffers");
 const FUTEX: Other = Other::Name("futex");
 const LARGE: &[(Other, Option<f64>, Option<f64>)] =
-    &[(Other::BestPeer, Some(1.0), Some(1.0)), (BUFFERS, Some(0.8), None), (MANY_BUFFERS, None, Some(0.8))];
+    &[(Other::BestPeer, Some(1.0), Some(1.0)), (BUFFERS, Some(0.8), Some(0.8))];
 
 const fn goal(lane: Lane, len: usize, against: &'static [(Other, Option<f64>, Option<f64>)]) -> Goal {
     Goal { lane, len, of: Of::Score, against }
