@@ -3,13 +3,26 @@
 /// Messages up to this length are copied word by word: one cache line.
 const SMALL: usize = 64;
 
+/// Copies items one after another, as far as there are any. Written out, because the compiler makes a loop of loops that it
+/// knows the end of, and of that one of several; and volatile, or it makes one wide copy of it, or calls for one.
+macro_rules! put {
+    ($items:expr, $to:expr, $read:expr, $($index:literal)*) => {
+        'all: {
+            $(
+                let Some(item) = $items.get($index) else { break 'all };
+                $to.add($index).write_volatile($read(*item));
+            )*
+        }
+    };
+}
+
 /// Copies a message into its slot. A small one goes word by word, because it was most likely written so a moment ago, and
 /// a wider load cannot be served from several stores that are still on their way to the cache.
 ///
 /// # Safety
 /// `to` is valid for writes of `bytes.len()` bytes, and a multiple of 8, as all payloads are. (Should scribbled cursors make
 /// it overlap `bytes`, what is sent is garbage, and nothing worse.)
-#[inline]
+#[inline(always)]
 pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
     debug_assert!(to.cast::<u64>().is_aligned());
     if bytes.len() > SMALL {
@@ -17,18 +30,12 @@ pub unsafe fn copy(bytes: &[u8], to: *mut u8) {
         return unsafe { to.copy_from(bytes.as_ptr(), bytes.len()) };
     }
     let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        // SAFETY: within the message's bytes, by the caller's promise.
-        let place = unsafe { to.cast::<u64>().add(index) };
-        // SAFETY: as above, and aligned. Volatile, or the compiler makes one wide copy of it again.
-        unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
-    }
-    for (index, byte) in rest.iter().enumerate() {
-        // SAFETY: within the message's bytes, by the caller's promise.
-        let place = unsafe { to.add(words.len() * 8 + index) };
-        // SAFETY: as above. Volatile, or the compiler calls for a copy of at most seven bytes.
-        unsafe { place.write_volatile(*byte) };
-    }
+    // SAFETY: as above. Eight words are `SMALL` bytes, and seven bytes the most that are left of a word.
+    unsafe { put!(words, to.cast::<u64>(), u64::from_ne_bytes, 0 1 2 3 4 5 6 7) };
+    // SAFETY: the words end within the message, or with it.
+    let to = unsafe { to.add(words.len() * 8) };
+    // SAFETY: as above.
+    unsafe { put!(rest, to, u8::from, 0 1 2 3 4 5 6) };
 }
 
 #[cfg(test)]

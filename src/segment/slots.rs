@@ -73,11 +73,12 @@ impl Slots {
     #[inline]
     pub(crate) fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = Slot<'_>> {
         let first = index & self.mask;
-        let count = count.min(self.mask + 1 - first);
-        let (start, stride) = (self.slot(first).start, self.stride);
-        (0..count as usize).map(move |slot| {
-            // SAFETY: `first + slot` is below the capacity, and `capacity * stride` bytes follow `base`.
-            Slot { start: unsafe { start.add(slot * stride) }, slots: self }
+        let mut start = self.slot(first).start;
+        (0..count.min(self.mask + 1 - first)).map(move |_| {
+            let slot = Slot { start, slots: self };
+            // Wrapping, because behind the last slot there may be nothing; until then each lies within the segment.
+            start = start.wrapping_add(self.stride);
+            slot
         })
     }
 
