@@ -20,6 +20,8 @@ pub struct SharedRing {
     line_mask: u64,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
+    /// Large messages are copied around the caches.
+    streams: bool,
 }
 
 impl SharedRing {
@@ -33,6 +35,7 @@ impl SharedRing {
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
             ahead: LINES_AHEAD * slots_per_line,
+            streams: false,
         }
     }
 
@@ -52,6 +55,17 @@ impl SharedRing {
     #[inline]
     pub fn slot_is_one_line(&self) -> bool {
         self.slots.stride() <= 64
+    }
+
+    /// Whether large messages are to be copied around the caches.
+    #[inline]
+    pub fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// Has large messages copied so from now on, or not.
+    pub fn set_streaming(&mut self, yes: bool) {
+        self.streams = yes;
     }
 
     /// The longest message, in bytes.

@@ -255,3 +255,20 @@ fn a_receiver_far_behind_an_overwriting_sender_finds_what_is_there() {
     queue.close();
     assert!(matches!(rx.recv(), Err(ringpost::RecvError::Closed)));
 }
+
+#[test]
+fn messages_that_go_around_the_caches_arrive_whole() {
+    for ends in ALL_ENDS {
+        let queue = in_memory(Options::new(4).max_len(9000).senders(ends.0).receivers(ends.1));
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.set_streaming(true);
+        for len in [0, 1, 64, 65, 4095, 4096, 4099, 9000] {
+            let message: Vec<u8> = (0..len).map(|at| (at * 7 + len) as u8).collect();
+            tx.send(&message).unwrap();
+            assert_eq!(tx.send_batch([&message[..], &message]), Ok(2));
+            for _ in 0..3 {
+                assert!(*rx.recv().unwrap() == *message);
+            }
+        }
+    }
+}

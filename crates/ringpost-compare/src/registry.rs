@@ -237,6 +237,11 @@ pub const ENTRIES: &[Entry] = &[
         by_size!(processes, SingleTypedLoan),
     ),
     ours(
+        "ringpost-single-streamed",
+        "single ends, bytes; send around the caches, recv_with in place",
+        streamed::<false, false>,
+    ),
+    ours(
         "ringpost-multi",
         "multi ends, 2 + 2 joined; bytes; loan and commit, recv_with or pull_some_with in place",
         raw::<true, true, true>,
@@ -256,6 +261,11 @@ pub const ENTRIES: &[Entry] = &[
         "ringpost-multi-typed-loan",
         "multi ends, 2 + 2 joined; values; loan and commit, recv_with or pull_some_with in place",
         by_size!(processes, MultiTypedLoan),
+    ),
+    ours(
+        "ringpost-multi-streamed",
+        "multi ends, 2 + 2 joined; bytes; send around the caches, recv_with in place",
+        streamed::<true, true>,
     ),
     #[cfg(feature = "peers")]
     peers::SHAQ,
@@ -407,6 +417,11 @@ type ManyToOneValue<const WORDS: usize> = ringpost::Value<WORDS, true, false>;
 
 fn raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>(_len: usize) -> Option<Work> {
     Some(processes::<ringpost::Raw<SENDERS, RECEIVERS, LEND>>())
+}
+
+/// Smaller messages go another way.
+fn streamed<const SENDERS: bool, const RECEIVERS: bool>(len: usize) -> Option<Work> {
+    (len >= 4096).then(processes::<ringpost::Streamed<SENDERS, RECEIVERS>>)
 }
 
 const fn ours(name: &'static str, about: &'static str, work: fn(usize) -> Option<Work>) -> Entry {

@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// where the receiver reads them, instead of copied there.
 pub struct Raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
 
+/// Bytes that are copied around the caches of the sender.
+pub struct Streamed<const SENDERS: bool, const RECEIVERS: bool>;
+
 /// Values of one type, whose length the compiler knows; else the same.
 pub struct Typed<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
 
@@ -63,6 +66,27 @@ impl<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool> Transport for
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
         receivers(place, options::<_, SENDERS, RECEIVERS>(place, bytes(place)), RECEIVERS)
+    }
+}
+
+impl<const SENDERS: bool, const RECEIVERS: bool> Transport for Streamed<SENDERS, RECEIVERS> {
+    const ABLE: Able = able(SENDERS && RECEIVERS, false);
+    type Guard = Guard;
+    type Tx = RawTx<false>;
+    type Rx = End<[u8]>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        Raw::<SENDERS, RECEIVERS, false>::create(place)
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        let mut sender = Raw::<SENDERS, RECEIVERS, false>::sender(place)?;
+        sender.tx.set_streaming(true);
+        Ok(sender)
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        Raw::<SENDERS, RECEIVERS, false>::receiver(place)
     }
 }
 
