@@ -249,7 +249,7 @@ impl<const WORDS: usize, const LEND: bool> Tx for TypedTx<WORDS, LEND> {
 
     #[inline]
     fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u8]), _idle: &mut Idle) -> Result<()> {
-        if WORDS <= 16 {
+        if WORDS == 1 {
             self.tx.send_batch((0..count).map(|index| {
                 let mut value = [0; WORDS];
                 fill(index, value.as_mut_bytes());
