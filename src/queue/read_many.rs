@@ -16,8 +16,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// there then, up to `size`, in order and in place: the fastest way for many messages that need not outlive the call.
     /// Returns how many it has read: 0 if there was none.
     ///
-    /// Fewer than `size` does not say that no more are there. Their slots are free again when the call returns. Should `read` panic, those before are released, and the one that it was
-    /// reading is delivered again. Should the process die in it, those of the call may be delivered again.
+    /// Fewer than `size` does not say that no more are there. Their slots are free again when the call returns. Should `read`
+    /// panic, those before are released, and the one that it was reading is delivered again. Should the process die in it, those
+    /// of the call may be delivered again.
     ///
     /// # Errors
     /// As [`recv`](Self::recv); then `read` was not called.

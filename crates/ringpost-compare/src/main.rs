@@ -27,7 +27,7 @@ Examples:
   ringpost-compare --from run.json --markdown -"
 )]
 struct Args {
-    /// Under two minutes in all, instead of some twenty
+    /// Under two minutes in all, instead of some thirty
     #[arg(long)]
     quick: bool,
     /// Only these, comma-separated: names of transports, of kinds of them, and of lanes (see --list)
