@@ -445,3 +445,27 @@ fn a_value_is_read_before_its_slot_is_free() {
         sending.join().expect("the sender panicked");
     });
 }
+
+#[test]
+fn a_slot_that_was_released_the_short_way_is_written_again() {
+    for single_sender in [true, false] {
+        explore(None, move || {
+            let bench = Bench::in_both_orders(Ends { single_sender, single_receiver: false, overwrite: false }, 0);
+            let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+            // The short way is for one who has looked for what came back.
+            assert_eq!((sender.send(1), receiver.pull(1), sender.send(1)), (1, 1, 1));
+            let b = Arc::clone(&bench);
+            let receiving = thread::spawn(move || {
+                let position = receiver.end.take_one(&*b).expect("a message is there");
+                let read = b.read(position);
+                assert!(receiver.end.release_one(&*b, position));
+                read
+            });
+            let sent = sender.send(1);
+            assert_eq!(receiving.join().expect("the receiver panicked"), 101);
+            let mut receiver = bench.receiver(12);
+            receiver.drain();
+            assert_eq!(receiver.got, (0..sent).map(|_| 102).collect::<Vec<_>>());
+        });
+    }
+}
