@@ -19,6 +19,11 @@ use crate::payload::Payload;
 use crate::ring::Run;
 use crate::segment::{Accept, Name, Segment, Spec};
 
+/// A dead-letter queue that is made holds as many messages as the queue itself, or so many where they take no more than
+/// that many bytes: they are to wait for somebody.
+const ROOMY: u64 = 64;
+const ROOMY_BYTES: u64 = 1 << 20;
+
 /// Where a receiver puts what has been delivered too often.
 pub(super) struct DeadLetters {
     limit: DeliveryLimit,
@@ -97,6 +102,7 @@ fn open(name: &str, from: &Segment) -> Option<Queue> {
     let request = header.geometry.request;
     let mut spec: Spec = Options::new(1).spec().clone();
     spec.request = request;
+    spec.request.capacity = request.capacity.max(ROOMY.min(ROOMY_BYTES / request.max_len.max(1)));
     spec.request.senders = Ends::Multi;
     spec.request.receivers = Ends::Multi;
     spec.request.when_full = WhenFull::Block;

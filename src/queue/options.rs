@@ -150,8 +150,9 @@ impl<T: ?Sized + Payload> Options<T> {
 
     /// The queue that takes the messages which have been delivered [`max_deliveries`](Self::max_deliveries) times: a name
     /// as for a queue, another one than this queue's. If there is no such queue when it is needed, the receiver makes one
-    /// for the same messages, with the same capacity and mode. If it cannot take a message (it is full, say), the
-    /// message is delivered once more; that is counted.
+    /// for the same messages, with the same mode, and as large as this one; but for at least 64 messages where those take
+    /// no more than a mebibyte. If it cannot take a message (it is full, say), the message is delivered once more; that is
+    /// counted.
     pub fn dead_letter(mut self, name: &str) -> Self {
         self.spec.deliveries.dead_letter = Some(name.to_owned());
         self

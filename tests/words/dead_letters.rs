@@ -167,3 +167,17 @@ fn nonsense_is_refused() {
     let error = Queue::create(&name, Options::new(64).max_deliveries(1).dead_letter(&name)).unwrap_err();
     assert!(matches!(error, CreateError::InvalidName(_)), "{error}");
 }
+
+#[test]
+fn dead_letters_have_room_where_that_is_not_much() {
+    for (max_len, asked, room) in [(16, 4, 64), (16, 256, 256), (64 << 10, 4, 16), (2 << 20, 4, 4)] {
+        let dead = UniqueName::new("dead");
+        let options = Options::new(asked).max_len(max_len).max_deliveries(1).dead_letter(&dead);
+        let (queue, _name) = named("room", options);
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.send(b"again").unwrap();
+        rx.recv().unwrap().nack();
+        assert!(rx.try_recv().unwrap().is_none());
+        assert_eq!(Queue::<[u8]>::open(&dead).unwrap().capacity(), room);
+    }
+}
