@@ -94,8 +94,15 @@ pub enum Operation {
 
 /// Messages that a queue holds: the least with a multi end.
 const CAPACITY: usize = 4;
+/// Messages that a dead-letter queue holds: each death may leave a copy in it, and one that is full makes its messages come again.
+const DEAD_LETTERS: usize = 64;
 /// The most endpoints of every queue here.
 pub const ENDPOINTS: usize = 4;
+
+/// A dead-letter queue that is there before it is needed.
+pub fn dead_letters() -> Options {
+    Options::new(DEAD_LETTERS).max_len(MAX_LEN).endpoints(ENDPOINTS)
+}
 
 /// How many senders and receivers a queue allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, Sender, Wait, Wai
 use crate::Result;
 use crate::marker::{begin, finish};
 use crate::message;
-use crate::operation::{Operation, Pair, Scene};
+use crate::operation::{Operation, Pair, Scene, dead_letters};
 use crate::segment::{self, OwnName, mark_sleepers};
 
 /// Prepares the queue `name` for `operation` and does it between the markers.
@@ -133,7 +133,7 @@ pub fn overdue(name: &OwnName, operation: Operation, ends: Pair) -> Result<()> {
     hold(&mut queue.receiver()?, scene, true)?.nack();
     mark_sleepers(name)?;
     if operation == Operation::BuryBatch {
-        drop(Queue::create(&dead, operation.options(Pair::ManyMany))?);
+        drop(Queue::create(&dead, dead_letters())?);
         mark_sleepers(&dead)?;
     }
     Ok(())
