@@ -6,7 +6,7 @@ use core::mem::forget;
 
 use super::Sender;
 use super::link::Link;
-use super::sender::{Limit, write};
+use super::sender::{Limit, give_up, publish, write};
 use crate::error::{SendBatchError, SendError};
 use crate::payload::Payload;
 use crate::ring::{Memory, Run, SendEnd};
@@ -113,12 +113,9 @@ fn finish(link: &Link, end: &mut SendEnd, run: Run, written: u64, bytes: u64) {
         return;
     }
     if written > 0 {
-        end.commit(&link.ring, Run { first: run.first, count: written });
-        link.note_sent(written, bytes);
+        publish(link, end, Run { first: run.first, count: written }, bytes);
     }
-    if end.abort(&link.ring, Run { first: run.first.wrapping_add(written), count: run.count - written }) {
-        link.wake_all();
-    }
+    give_up(link, end, Run { first: run.first.wrapping_add(written), count: run.count - written });
 }
 
 /// A claimed run that is being written. Dropped when the caller's code panics: what was written before is published.

@@ -263,15 +263,12 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// Makes a written run visible, counts it, and wakes receivers.
     #[inline]
     pub(super) fn publish(&mut self, run: Run, bytes: u64) {
-        self.end.commit(&self.link.ring, run);
-        self.link.note_sent(run.count, bytes);
+        publish(&self.link, &mut self.end, run, bytes);
     }
 
     /// Gives up claimed slots.
     pub(super) fn abort(&mut self, run: Run) {
-        if self.end.abort(&self.link.ring, run) {
-            self.link.wake_all();
-        }
+        give_up(&self.link, &mut self.end, run);
     }
 
     /// Lends the slot at `position`: its address and size. If the loan is leaked, the next claim gives the slot up.
@@ -340,6 +337,20 @@ pub(super) fn write(ring: &SharedRing, slot: Slot<'_>, bytes: &[u8]) {
     // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
     // it, because slices into slots exist only while their messages are held.
     unsafe { copy(bytes, payload) };
+}
+
+/// Makes a written run visible, counts it, and wakes receivers.
+#[inline]
+pub(super) fn publish(link: &Link, end: &mut SendEnd, run: Run, bytes: u64) {
+    end.commit(&link.ring, run);
+    link.note_sent(run.count, bytes);
+}
+
+/// Gives up claimed slots.
+pub(super) fn give_up(link: &Link, end: &mut SendEnd, run: Run) {
+    if end.abort(&link.ring, run) {
+        link.wake_all();
+    }
 }
 
 /// Whether a full queue is one, and not scribbled upon.

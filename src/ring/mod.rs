@@ -71,7 +71,7 @@ pub trait Memory {
     /// The capacity as a power of two.
     fn shift(&self) -> u32;
 
-    /// A hint that slots from `position` up to `end` will be written, or taken, one after another.
+    /// A hint that slots from `position` up to `end` will be written, one after another.
     #[inline]
     fn fetch_ahead(&self, _position: u64, _end: u64) {}
     /// The same for slots that will be read.
