@@ -46,9 +46,9 @@ pub const FIXED_ROWS: u64 = 2;
 const PAGE: u64 = 4096;
 const LINE: u64 = 64;
 /// State word alone: every message has the same length.
-const FIXED_PAYLOAD_OFFSET: u64 = 8;
+const FIXED_WORD: u64 = 8;
 /// State word, 32 bits of length, 32 bits reserved.
-const VARIABLE_PAYLOAD_OFFSET: u64 = 16;
+const VARIABLE_WORD: u64 = 16;
 
 /// What a queue is asked to hold; the input of [`Geometry::plan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,15 @@ pub struct Request {
 pub struct Geometry {
     /// What it was made from, with the capacity rounded up.
     pub request: Request,
-    /// From the start of a slot to its payload.
+    /// From one slot's word to the next one's.
+    pub word_stride: u64,
+    /// From the first slot's word to its payload.
     pub payload_offset: u64,
-    /// From one slot to the next.
-    pub stride: u64,
+    /// From one slot's payload to the next one's: a multiple of `word_stride`.
+    pub payload_stride: u64,
     /// Rows in the endpoint table.
     pub rows: u64,
-    /// From the start of the segment to slot 0.
+    /// From the start of the segment to the first slot's word.
     pub slots_offset: u64,
     /// The whole segment.
     pub total: u64,
@@ -99,16 +101,12 @@ impl Geometry {
         in_range("align (a power of two)", request.align, align, align)?;
         let capacity = request.capacity.next_power_of_two().max(min_capacity(&request));
         let request = Request { capacity, ..request };
-        let start = if request.fixed_len { FIXED_PAYLOAD_OFFSET } else { VARIABLE_PAYLOAD_OFFSET };
-        let payload_offset = start.max(request.align);
-        let stride = stride(payload_offset + request.max_len, request.align);
         let rows = request.endpoints + FIXED_ROWS;
         let slots_offset = (TABLE_OFFSET + rows * size_of::<Row>() as u64).next_multiple_of(PAGE);
-        // Both are in range, so this cannot overflow: at most 2^30 slots of little more than 2^31 bytes.
-        let slots = capacity * stride;
-        let total = (slots_offset + slots).next_multiple_of(PAGE);
+        let Slots { word_stride, payload_offset, payload_stride, size } = Slots::plan(&request);
+        let total = (slots_offset + size).next_multiple_of(PAGE);
         in_range("capacity x message length, as a segment in bytes", total, PAGE, MAX_TOTAL)?;
-        Ok(Self { request, payload_offset, stride, rows, slots_offset, total })
+        Ok(Self { request, word_stride, payload_offset, payload_stride, rows, slots_offset, total })
     }
 
     /// Capacity as a power of two: `capacity == 1 << shift`.
@@ -132,9 +130,32 @@ fn min_capacity(request: &Request) -> u64 {
     if single && request.when_full != WhenFull::Overwrite { 1 } else { MIN_MULTI_CAPACITY }
 }
 
-/// A small slot must not straddle a cache line; a large one begins on one.
-fn stride(used: u64, align: u64) -> u64 {
-    if used <= LINE { used.next_power_of_two().max(align) } else { used.next_multiple_of(LINE.max(align)) }
+/// How the slots lie, in bytes.
+struct Slots {
+    word_stride: u64,
+    payload_offset: u64,
+    payload_stride: u64,
+    /// All of them.
+    size: u64,
+}
+
+impl Slots {
+    /// A small message shares a cache line with its word: one line is all that changes hands. A larger one has lines of its own, as few
+    /// as it can have, and all words lie together before the first.
+    // At most 2^30 slots of little more than 2^31 bytes: nothing overflows.
+    fn plan(request: &Request) -> Self {
+        let &Request { capacity, max_len, align, fixed_len, .. } = request;
+        let word = if fixed_len { FIXED_WORD } else { VARIABLE_WORD };
+        let together = word.max(align) + max_len;
+        if together <= LINE {
+            let stride = together.next_power_of_two().max(align);
+            let payload_offset = word.max(align);
+            return Self { word_stride: stride, payload_offset, payload_stride: stride, size: capacity * stride };
+        }
+        let payload_offset = (capacity * word).next_multiple_of(LINE.max(align));
+        let payload_stride = max_len.max(1).next_multiple_of(LINE.max(align));
+        Self { word_stride: word, payload_offset, payload_stride, size: payload_offset + capacity * payload_stride }
+    }
 }
 
 fn in_range(what: &'static str, found: u64, least: u64, most: u64) -> Result<(), OutOfRange> {
@@ -160,13 +181,24 @@ mod tests {
 
     #[test]
     fn small_messages_share_a_line_with_their_word() {
-        let plan = |len, fixed_len| Geometry::plan(Request { fixed_len, ..request(64, len) }).unwrap();
-        assert_eq!(plan(8, true).stride, 16);
-        assert_eq!(plan(48, false).stride, 64);
-        assert_eq!(plan(56, true).stride, 64);
-        assert_eq!(plan(49, false).stride, 128);
-        assert_eq!(plan(0, false).stride, 16);
-        assert_eq!(plan(0, true).stride, 8);
+        for (len, fixed_len, stride) in
+            [(8, true, 16), (48, false, 64), (56, true, 64), (0, false, 16), (0, true, 8)]
+        {
+            let plan = Geometry::plan(Request { fixed_len, ..request(64, len) }).unwrap();
+            assert_eq!((plan.word_stride, plan.payload_stride), (stride, stride), "{len}");
+            assert_eq!(plan.payload_offset, if fixed_len { 8 } else { 16 });
+        }
+    }
+
+    #[test]
+    fn larger_messages_have_lines_of_their_own() {
+        for (len, fixed_len, word, payload) in
+            [(49, false, 16, 64), (57, true, 8, 64), (64, true, 8, 64), (65, true, 8, 128), (1024, false, 16, 1024)]
+        {
+            let plan = Geometry::plan(Request { fixed_len, ..request(64, len) }).unwrap();
+            assert_eq!((plan.word_stride, plan.payload_stride), (word, payload), "{len}");
+            assert_eq!(plan.payload_offset, 64 * word);
+        }
     }
 
     #[test]
@@ -185,9 +217,11 @@ mod tests {
             for max_len in [0, 1, 7, 8, 100, 5000] {
                 let plan = Geometry::plan(Request { align, ..request(8, max_len) }).unwrap();
                 assert_eq!(plan.payload_offset % align, 0);
-                assert_eq!(plan.stride % align.max(8), 0);
+                assert_eq!(plan.payload_stride % align, 0);
+                assert_eq!(plan.word_stride % 8, 0);
+                assert_eq!(plan.payload_stride % plan.word_stride, 0);
                 assert_eq!(plan.slots_offset % 4096, 0);
-                assert!(plan.stride >= plan.payload_offset + max_len);
+                assert!(plan.total >= plan.slots_offset + plan.payload_offset + 7 * plan.payload_stride + max_len);
             }
         }
     }

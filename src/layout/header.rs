@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 1024;
 /// The format that this library writes and reads. A change of any byte's meaning raises it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RINGPOST");
 const ENDIAN: u32 = 0x0102_0304;
@@ -34,7 +34,7 @@ mod at {
     pub const MAX_LEN: usize = 48;
     pub const ALIGN: usize = 56;
     pub const PAYLOAD_OFFSET: usize = 64;
-    pub const STRIDE: usize = 72;
+    pub const WORD_STRIDE: usize = 72;
     pub const SENDERS: usize = 80;
     pub const RECEIVERS: usize = 84;
     pub const WHEN_FULL: usize = 88;
@@ -46,7 +46,8 @@ mod at {
     pub const TYPE_HASH: usize = 128;
     pub const MAX_DELIVERIES: usize = 136;
     pub const DEAD_LETTER_LEN: usize = 140;
-    pub const RESERVED: usize = 144;
+    pub const PAYLOAD_STRIDE: usize = 144;
+    pub const RESERVED: usize = 152;
     pub const TYPE_NAME_LEN: usize = 252;
     pub const TYPE_NAME: usize = 256;
     pub const DEAD_LETTER: usize = 504;
@@ -110,7 +111,8 @@ impl Header {
         out.u64(at::MAX_LEN, request.max_len);
         out.u64(at::ALIGN, request.align);
         out.u64(at::PAYLOAD_OFFSET, self.geometry.payload_offset);
-        out.u64(at::STRIDE, self.geometry.stride);
+        out.u64(at::WORD_STRIDE, self.geometry.word_stride);
+        out.u64(at::PAYLOAD_STRIDE, self.geometry.payload_stride);
         out.u32(at::SENDERS, request.senders as u32);
         out.u32(at::RECEIVERS, request.receivers as u32);
         let (policy, deadline_ns) = encode_when_full(request.when_full);
@@ -251,7 +253,8 @@ impl Reader<'_> {
         })?;
         expect("capacity", plan.request.capacity, request.capacity)?;
         expect("payload offset", plan.payload_offset, self.u64(at::PAYLOAD_OFFSET))?;
-        expect("stride", plan.stride, self.u64(at::STRIDE))?;
+        expect("stride of words", plan.word_stride, self.u64(at::WORD_STRIDE))?;
+        expect("stride of payloads", plan.payload_stride, self.u64(at::PAYLOAD_STRIDE))?;
         expect("rows", plan.rows, rows)?;
         expect("slots offset", plan.slots_offset, self.u64(at::SLOTS_OFFSET))?;
         expect("total size", plan.total, self.u64(at::TOTAL))?;

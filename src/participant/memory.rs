@@ -20,22 +20,22 @@ pub struct SharedRing {
     line_mask: u64,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
-    /// Large messages are copied around the caches.
-    streams: bool,
+    /// Lines of messages that have been read are taken over from their sender's processor.
+    owns_lines: bool,
 }
 
 impl SharedRing {
     /// A handle on the ring of `segment`.
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
-        let slots_per_line = 64 / geometry.stride.min(64);
+        let slots_per_line = 64 / geometry.payload_stride.min(64);
         Self {
             slots: segment.slots(),
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
             ahead: LINES_AHEAD * slots_per_line,
-            streams: false,
+            owns_lines: true,
         }
     }
 
@@ -51,21 +51,21 @@ impl SharedRing {
         self.slots.segment()
     }
 
-    /// Whether a slot lies on one cache line.
+    /// Whether a slot's payload lies on the cache line of its word.
     #[inline]
-    pub fn slot_is_one_line(&self) -> bool {
-        self.slots.stride() <= 64
+    pub fn word_is_near(&self) -> bool {
+        self.slots.word_is_near()
     }
 
-    /// Whether large messages are to be copied around the caches.
+    /// Whether a receiver is to own the lines of a message before it releases it. Never where that is the word's line.
     #[inline]
-    pub fn streams(&self) -> bool {
-        self.streams
+    pub fn owns_lines(&self) -> bool {
+        self.owns_lines && !self.word_is_near()
     }
 
-    /// Has large messages copied so from now on, or not.
-    pub fn set_streaming(&mut self, yes: bool) {
-        self.streams = yes;
+    /// Has lines owned so from now on, or not.
+    pub fn set_owning(&mut self, yes: bool) {
+        self.owns_lines = yes;
     }
 
     /// The longest message, in bytes.

@@ -1,10 +1,10 @@
 //! What a message may be: raw bytes, or a type any of whose bit patterns is a valid value.
 
 mod copy;
-mod stream;
+mod own_lines;
 
 pub use copy::copy;
-pub use stream::{STREAM_LEAST, copy_streaming};
+pub use own_lines::own_lines;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Receiver;
 use super::batch::{Batch, Message};
 use super::link::count;
+use super::own_lines::own_lines_of_all;
 use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
@@ -169,6 +170,7 @@ impl Shared {
             end.give_back(&self.ring, run, true);
             notify(&self.futex, &signals.not_empty.word, 1);
         } else {
+            own_lines_of_all(&self.ring, run);
             end.release(&self.ring, run);
             notify(&self.futex, &signals.not_full.word, 1);
         }

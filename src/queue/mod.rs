@@ -12,6 +12,7 @@ mod link;
 mod loan;
 mod look;
 mod options;
+mod own_lines;
 mod read_in_place;
 mod read_many;
 mod receiver;

@@ -32,11 +32,13 @@ pub struct Plan {
     pub capacity: u64,
     /// The whole segment, all of it allocated at creation.
     pub total_bytes: u64,
-    /// From one slot to the next.
-    pub stride: u64,
-    /// From the start of a slot to its payload.
+    /// From one slot's state word to the next one's.
+    pub word_stride: u64,
+    /// From the first slot's state word to its payload.
     pub payload_offset: u64,
-    /// From the start of the segment to the first slot.
+    /// From one slot's payload to the next one's.
+    pub payload_stride: u64,
+    /// From the start of the segment to the first slot's state word.
     pub slots_offset: u64,
     /// Rows of the endpoint table: the most endpoints, and two fixed places for single ends.
     pub rows: u64,
@@ -200,8 +202,9 @@ impl<T: ?Sized + Payload> Options<T> {
         Ok(Plan {
             capacity: geometry.request.capacity,
             total_bytes: geometry.total,
-            stride: geometry.stride,
+            word_stride: geometry.word_stride,
             payload_offset: geometry.payload_offset,
+            payload_stride: geometry.payload_stride,
             slots_offset: geometry.slots_offset,
             rows: geometry.rows,
         })

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::Receiver;
 use super::link::Link;
+use super::own_lines::own_lines;
 use super::receiver::{bytes, message};
 use super::short::{FIRST_POLLS, watch};
 use crate::error::RecvError;
@@ -117,8 +118,9 @@ impl<'r> Front<'r> {
         let len = bytes.len() as u64;
         let value = read(message(bytes));
         // From here on nothing panics.
-        let Self { link, end, .. } = &mut *ManuallyDrop::new(self);
+        let Self { link, end, slot } = &mut *ManuallyDrop::new(self);
         if link.is_here() {
+            own_lines(&link.ring, *slot);
             end.pass_fronts(&link.ring, 1);
             link.note_pulled(1, len);
             link.wake_senders(1);

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Receiver;
 use super::batch::Batch;
 use super::link::Link;
+use super::own_lines::own_lines;
 use super::receiver::{bytes, message};
 use crate::error::RecvError;
 use crate::payload::Payload;
@@ -99,6 +100,7 @@ impl<'r> Fronts<'r> {
                 read(message(bytes));
                 fronts.read += 1;
                 fronts.bytes += bytes.len() as u64;
+                own_lines(ring, slot);
             }
             sound
         });

@@ -12,6 +12,7 @@ use super::batch::{Batch, Message, Runs};
 use super::dead_letter::DeadLetters;
 use super::hold::Shared;
 use super::link::{Link, count};
+use super::own_lines::own_lines_of_all;
 use crate::error::{JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
 use crate::participant::SharedRing;
@@ -347,6 +348,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Frees slots, without counting their messages as pulled.
     #[inline]
     pub(super) fn free(&self, run: Run) {
+        own_lines_of_all(&self.link.ring, run);
         self.end.borrow_mut().release(&self.link.ring, run);
         self.let_go(run.count);
         self.link.wake_senders(run.count);

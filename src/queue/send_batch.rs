@@ -33,7 +33,7 @@ impl<T: ?Sized + Payload> Sender<T> {
             let run = self.claim(want, limit).map_err(|error| SendBatchError { sent, error })?;
             // A word behind a payload of several lines would wait until the last of those has come, and hold up all stores behind it.
             let at_once =
-                self.link.ring.slot_is_one_line() && self.end.open_window(&self.link.ring, self.link.mapped.end());
+                self.link.ring.word_is_near() && self.end.open_window(&self.link.ring, self.link.mapped.end());
             let (written, failed) =
                 if at_once { self.fill_window(&mut messages) } else { self.fill(run, &mut messages) };
             sent += written as usize;

@@ -12,7 +12,7 @@ use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::participant::SharedRing;
-use crate::payload::{Payload, STREAM_LEAST, copy, copy_streaming};
+use crate::payload::{Payload, copy};
 use crate::ring::{Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::{Segment, Slot};
 use crate::sync::Ordering;
@@ -329,10 +329,6 @@ impl<T: ?Sized> Drop for Sender<T> {
 pub(super) fn write(ring: &SharedRing, slot: Slot<'_>, bytes: &[u8]) {
     ring.set_len(slot, bytes.len());
     let payload = slot.payload();
-    if bytes.len() >= STREAM_LEAST && ring.streams() {
-        // SAFETY: as below.
-        return unsafe { copy_streaming(bytes, payload) };
-    }
     // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
     // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
     // it, because slices into slots exist only while their messages are held.

@@ -27,6 +27,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.link.wait = wait;
     }
 
+    /// Whether it takes the cache lines of a message over from the processor that wrote them, before it releases it, by writing
+    /// one word of each as it stands. By default it does, where a message has lines of its own (see
+    /// [`Plan`](crate::Plan)).
+    ///
+    /// A sender gets lines back faster so: up to eight times as fast on the processor that `docs/PERFORMANCE.md` speaks of. Not
+    /// worth it where messages are so large that few of their lines are still in the sender's own cache when they are read, and
+    /// both processors share the next one: with messages of 1 MiB a fifth is lost there.
+    pub fn set_owning(&mut self, yes: bool) {
+        self.link.ring.set_owning(yes);
+    }
+
     /// Messages that wait to be taken, at most the capacity: a snapshot.
     pub fn size(&self) -> usize {
         self.link.size() as usize
@@ -68,17 +79,6 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// signal handler might set it. Signals alone do not end a wait.
     pub fn set_interrupt(&mut self, flag: Arc<AtomicBool>) {
         self.link.interrupt = Some(flag);
-    }
-
-    /// Copies messages of 4096 bytes or more around this processor's caches, on x86-64; by default it does not.
-    ///
-    /// A receiver that reads what lies in another core's cache gets it line by line. Worth it where the whole queue is smaller than
-    /// that cache, or where the cores share none; measure it. On the processor that `docs/PERFORMANCE.md` speaks of, messages of 64
-    /// KiB in a queue of eight then go twice as fast between near cores, and six times as fast between far ones; in a queue of 2
-    /// MiB, which flows through a cache that near cores share, they go more slowly. Messages that are written in place
-    /// (`loan`) are yours to write in such a way.
-    pub fn set_streaming(&mut self, yes: bool) {
-        self.link.ring.set_streaming(yes);
     }
 
     /// How it waits when the queue is full. By default [`Wait::Balanced`].

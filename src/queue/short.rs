@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Receiver;
 use super::link::Link;
+use super::own_lines::own_lines;
 use super::receiver::{Want, bytes};
 use crate::error::RecvError;
 use crate::layout::word::Word;
@@ -118,7 +119,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
             return;
         }
         let ring = &self.link.ring;
-        let bytes = ring.len(ring.slot(position)) as u64;
+        let slot = ring.slot(position);
+        let bytes = ring.len(slot) as u64;
+        own_lines(ring, slot);
         let in_turn = self.holds.get().is_none()
             && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
         if in_turn {
@@ -179,6 +182,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 let bytes = bytes(ring, slot);
                 len = bytes.len() as u64;
                 value = Some(copy(bytes));
+                own_lines(ring, slot);
             }
             may
         });
@@ -208,6 +212,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 let bytes = bytes(ring, slot);
                 len = bytes.len() as u64;
                 value = Some(copy(bytes));
+                own_lines(ring, slot);
             }
             sound
         });

@@ -20,8 +20,10 @@ pub(crate) struct Slots {
     control: NonNull<Control>,
     base: *mut u8,
     mask: u64,
-    stride: usize,
+    word_stride: usize,
     payload_offset: usize,
+    /// How many strides of words lie between two payloads, less one.
+    payload_spread: usize,
     fixed_len: bool,
     segment: Arc<Segment>,
 }
@@ -41,8 +43,9 @@ impl Slots {
             control: NonNull::from(segment.control()),
             base: base.as_ptr(),
             mask: geometry.request.capacity - 1,
-            stride: geometry.stride as usize,
+            word_stride: geometry.word_stride as usize,
             payload_offset: geometry.payload_offset as usize,
+            payload_spread: (geometry.payload_stride / geometry.word_stride - 1) as usize,
             fixed_len: geometry.request.fixed_len,
             segment,
         }
@@ -64,7 +67,7 @@ impl Slots {
     /// The slot at `index`, taken modulo the capacity.
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> Slot<'_> {
-        let offset = (index & self.mask) as usize * self.stride;
+        let offset = (index & self.mask) as usize * self.word_stride;
         // SAFETY: the masked index is below the capacity, and `capacity * stride` bytes follow `base`.
         Slot { start: unsafe { self.base.add(offset) }, slots: self }
     }
@@ -77,15 +80,21 @@ impl Slots {
         (0..count.min(self.mask + 1 - first)).map(move |_| {
             let slot = Slot { start, slots: self };
             // Wrapping, because behind the last slot there may be nothing; until then each lies within the segment.
-            start = start.wrapping_add(self.stride);
+            start = start.wrapping_add(self.word_stride);
             slot
         })
     }
 
-    /// From one slot to the next, in bytes.
+    /// Whether a slot's payload lies on the cache line of its word.
     #[inline]
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
+    pub(crate) fn word_is_near(&self) -> bool {
+        self.payload_spread == 0
+    }
+
+    /// From one payload to the next, in bytes.
+    #[inline]
+    fn payload_stride(&self) -> usize {
+        (self.payload_spread + 1) * self.word_stride
     }
 
     /// Whether there are no lengths.
@@ -98,7 +107,7 @@ impl Slots {
     /// hint that changes nothing.
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
-        let place = self.slot(index).start.cast::<i8>();
+        let place = self.slot(index).payload().cast::<i8>();
         #[cfg(target_arch = "x86_64")]
         // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
         // fault anywhere.
@@ -112,7 +121,7 @@ impl Slots {
     /// The same, to be read soon.
     #[inline]
     pub(crate) fn look_ahead(&self, index: u64) {
-        let place = self.slot(index).start.cast::<i8>();
+        let place = self.slot(index).payload().cast::<i8>();
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         unsafe {
@@ -126,9 +135,14 @@ impl Slots {
     /// they are not faulted in one by one. Returns how many slots that are, up to the last one.
     pub(crate) fn populate(&self, index: u64, bytes: usize) -> u64 {
         let first = index & self.mask;
-        let count = ((bytes / self.stride) as u64).clamp(1, self.mask + 1 - first);
-        let offset = self.segment.header().geometry.slots_offset + first * self.stride as u64;
-        self.segment.region.populate(offset as usize, count as usize * self.stride);
+        let count = ((bytes / self.payload_stride()) as u64).clamp(1, self.mask + 1 - first);
+        let words = self.segment.header().geometry.slots_offset as usize;
+        let payloads = words + self.payload_offset;
+        let region = &self.segment.region;
+        if !self.word_is_near() {
+            region.populate(words + first as usize * self.word_stride, count as usize * self.word_stride);
+        }
+        region.populate(payloads + first as usize * self.payload_stride(), count as usize * self.payload_stride());
         count
     }
 }
@@ -136,7 +150,7 @@ impl Slots {
 /// One slot of a ring that is mapped.
 #[derive(Clone, Copy)]
 pub struct Slot<'s> {
-    /// At `base`, or a multiple of `stride` behind it.
+    /// Its word: at `base`, or a multiple of `word_stride` behind it.
     start: *mut u8,
     slots: &'s Slots,
 }
@@ -165,8 +179,12 @@ impl<'s> Slot<'s> {
     /// or written is the slot's word's matter.
     #[inline]
     pub(crate) fn payload(self) -> *mut u8 {
-        // SAFETY: the payload begins within the slot, or at its end if `max_len` is zero.
-        unsafe { self.start.add(self.slots.payload_offset) }
+        let Slots { base, payload_offset, payload_spread, .. } = self.slots;
+        // A multiple of the stride of words, and this a multiple of that of payloads.
+        let spread = (self.start as usize - *base as usize) * payload_spread;
+        // SAFETY: payload n begins `payload_offset` and n strides of payloads behind `base`, within the segment, or at its end
+        // if `max_len` is zero; the word lies n strides of words behind it.
+        unsafe { self.start.add(payload_offset + spread) }
     }
 }
 
@@ -174,7 +192,7 @@ impl fmt::Debug for Slots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slots")
             .field("capacity", &(self.mask + 1))
-            .field("stride", &self.stride)
+            .field("stride", &self.word_stride)
             .finish_non_exhaustive()
     }
 }

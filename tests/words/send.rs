@@ -257,17 +257,26 @@ fn a_receiver_far_behind_an_overwriting_sender_finds_what_is_there() {
 }
 
 #[test]
-fn messages_that_go_around_the_caches_arrive_whole() {
-    for ends in ALL_ENDS {
-        let queue = in_memory(Options::new(4).max_len(9000).senders(ends.0).receivers(ends.1));
-        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
-        tx.set_streaming(true);
-        for len in [0, 1, 64, 65, 4095, 4096, 4099, 9000] {
-            let message: Vec<u8> = (0..len).map(|at| (at * 7 + len) as u8).collect();
-            tx.send(&message).unwrap();
-            assert_eq!(tx.send_batch([&message[..], &message]), Ok(2));
-            for _ in 0..3 {
-                assert!(*rx.recv().unwrap() == *message);
+fn owning_the_lines_of_a_message_leaves_it_as_it_is() {
+    for (senders, receivers) in ALL_ENDS {
+        for len in [1, 57, 64, 65, 999, 4096, 9000] {
+            let queue = in_memory(Options::new(4).max_len(9000).senders(senders).receivers(receivers));
+            let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            let message = |number: usize| (0..len).map(|at| (at * 7 + number) as u8).collect::<Vec<u8>>();
+            assert_eq!(tx.send_batch((0..4).map(message)), Ok(4));
+            // Each way of taking a message. What was given back comes again.
+            drop(rx.pull(1, Duration::ZERO).unwrap());
+            assert!(*rx.recv().unwrap() == *message(0));
+            assert!(rx.recv_with(|bytes| *bytes == *message(1)).unwrap());
+            let mut copy = Vec::new();
+            rx.recv_copy(&mut copy).unwrap();
+            assert!(copy == message(2));
+            rx.pull_some_with(4, Duration::ZERO, |bytes| assert!(*bytes == *message(3))).unwrap();
+            // A loan still holds what was there.
+            for number in 0..4 {
+                let loan = tx.loan(len).unwrap();
+                assert!(*loan == *message(number));
+                loan.commit();
             }
         }
     }

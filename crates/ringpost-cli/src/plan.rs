@@ -15,8 +15,9 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
         return print_json(&json!({
             "capacity": plan.capacity,
             "total_bytes": plan.total_bytes,
-            "stride_bytes": plan.stride,
+            "word_stride_bytes": plan.word_stride,
             "payload_offset_bytes": plan.payload_offset,
+            "payload_stride_bytes": plan.payload_stride,
             "slots_offset_bytes": plan.slots_offset,
             "endpoint_rows": plan.rows,
         }));
@@ -24,8 +25,9 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     print_table(&[
         ("capacity", format!("{} messages", plan.capacity)),
         ("total", format!("{} bytes ({})", plan.total_bytes, show_bytes(plan.total_bytes))),
-        ("slot", format!("{} bytes, payload at {}", plan.stride, plan.payload_offset)),
         ("first slot at", format!("{} bytes", plan.slots_offset)),
+        ("state words", format!("{} bytes apart", plan.word_stride)),
+        ("payloads", format!("{} bytes apart, the first {} behind its word", plan.payload_stride, plan.payload_offset)),
         ("endpoint rows", plan.rows.to_string()),
     ])
 }

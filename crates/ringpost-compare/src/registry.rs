@@ -237,9 +237,9 @@ pub const ENTRIES: &[Entry] = &[
         by_size!(processes, SingleTypedLoan),
     ),
     ours(
-        "ringpost-single-streamed",
-        "single ends, bytes; send around the caches, recv_with in place",
-        streamed::<false, false>,
+        "ringpost-single-unowned",
+        "single ends, bytes; loan and commit, recv_with in place, set_owning(false)",
+        unowned::<false, false>,
     ),
     ours(
         "ringpost-multi",
@@ -263,9 +263,9 @@ pub const ENTRIES: &[Entry] = &[
         by_size!(processes, MultiTypedLoan),
     ),
     ours(
-        "ringpost-multi-streamed",
-        "multi ends, 2 + 2 joined; bytes; send around the caches, recv_with in place",
-        streamed::<true, true>,
+        "ringpost-multi-unowned",
+        "multi ends, 2 + 2 joined; bytes; loan and commit, recv_with in place, set_owning(false)",
+        unowned::<true, true>,
     ),
     #[cfg(feature = "peers")]
     peers::SHAQ,
@@ -420,8 +420,8 @@ fn raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>(_len: usize
 }
 
 /// Smaller messages go another way.
-fn streamed<const SENDERS: bool, const RECEIVERS: bool>(len: usize) -> Option<Work> {
-    (len >= 4096).then(processes::<ringpost::Streamed<SENDERS, RECEIVERS>>)
+fn unowned<const SENDERS: bool, const RECEIVERS: bool>(len: usize) -> Option<Work> {
+    (len >= 4096).then(processes::<ringpost::Unowned<SENDERS, RECEIVERS>>)
 }
 
 const fn ours(name: &'static str, about: &'static str, work: fn(usize) -> Option<Work>) -> Entry {

@@ -32,7 +32,7 @@ fn stat_of_a_new_queue() {
     let expected = json!({
         "name": &*name, "capacity": 128, "size": 0, "max_len_bytes": 1024, "senders": "single", "receivers": "multi",
         "when_full": "1s 500ms", "deadline_ns": 1_500_000_000_u64, "message_type": null, "ephemeral": false,
-        "closed": false, "format_version": 4, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
+        "closed": false, "format_version": 5, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
         "overwritten": 0, "recovered": 0, "max_deliveries": null, "dead_letter": null, "dead_lettered": 0, "expired": 0,
         "not_dead_lettered": 0, "endpoints": [],
     });
@@ -185,8 +185,9 @@ fn plan_is_what_create_makes() {
         assert_has(&stat, &json!({"total_bytes": plan["total_bytes"], "capacity": plan["capacity"]}));
         let number = |key: &str| plan[key].as_u64().unwrap_or_else(|| panic!("{key} of {plan}"));
         let slots = number("total_bytes") - number("slots_offset_bytes");
-        assert!(slots >= number("capacity") * number("stride_bytes"), "{shape}: {plan}");
-        assert!(number("payload_offset_bytes") < number("stride_bytes") + 1 && number("endpoint_rows") >= 4, "{plan}");
+        assert!(slots >= number("capacity") * number("payload_stride_bytes"), "{shape}: {plan}");
+        assert!(slots >= number("capacity") * number("word_stride_bytes"), "{shape}: {plan}");
+        assert!(number("payload_offset_bytes") < slots && number("endpoint_rows") >= 4, "{plan}");
     }
     let text = ok(["plan", "--capacity", "64", "--max-len", "16"]);
     assert!(text.text().contains("64 messages") && text.text().contains("bytes"), "{text:?}");

@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// where the receiver reads them, instead of copied there.
 pub struct Raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
 
-/// Bytes that are copied around the caches of the sender.
-pub struct Streamed<const SENDERS: bool, const RECEIVERS: bool>;
+/// Bytes in place, whose lines stay with the sender.
+pub struct Unowned<const SENDERS: bool, const RECEIVERS: bool>;
 
 /// Values of one type, whose length the compiler knows; else the same.
 pub struct Typed<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
@@ -69,24 +69,24 @@ impl<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool> Transport for
     }
 }
 
-impl<const SENDERS: bool, const RECEIVERS: bool> Transport for Streamed<SENDERS, RECEIVERS> {
-    const ABLE: Able = able(SENDERS && RECEIVERS, false);
+impl<const SENDERS: bool, const RECEIVERS: bool> Transport for Unowned<SENDERS, RECEIVERS> {
+    const ABLE: Able = able(SENDERS && RECEIVERS, true);
     type Guard = Guard;
-    type Tx = RawTx<false>;
+    type Tx = RawTx<true>;
     type Rx = End<[u8]>;
 
     fn create(place: &Place) -> Result<Guard> {
-        Raw::<SENDERS, RECEIVERS, false>::create(place)
+        Raw::<SENDERS, RECEIVERS, true>::create(place)
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        let mut sender = Raw::<SENDERS, RECEIVERS, false>::sender(place)?;
-        sender.tx.set_streaming(true);
-        Ok(sender)
+        Raw::<SENDERS, RECEIVERS, true>::sender(place)
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        Raw::<SENDERS, RECEIVERS, false>::receiver(place)
+        let mut receiver = Raw::<SENDERS, RECEIVERS, true>::receiver(place)?;
+        receiver.rx.set_owning(false);
+        Ok(receiver)
     }
 }
 

@@ -1,0 +1,25 @@
+//! Lines of messages that have been read, made ready for the next message.
+
+use crate::participant::SharedRing;
+use crate::payload;
+use crate::ring::{Memory, Run};
+use crate::segment::Slot;
+
+/// Has this processor own the lines of the message in `slot`, which the caller has taken and nobody reads any more, unless that is
+/// not wanted.
+#[inline]
+pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>) {
+    if ring.owns_lines() {
+        // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
+        // it is the caller's until it is released.
+        unsafe { payload::own_lines(slot.payload(), ring.len(slot)) }
+    }
+}
+
+/// The same for all messages of a run.
+#[inline]
+pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
+    if ring.owns_lines() {
+        run.positions().for_each(|position| own_lines(ring, ring.slot(position)));
+    }
+}
