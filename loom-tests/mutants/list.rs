@@ -382,8 +382,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "a single successor receiver begins behind what was seen",
         SR,
-        "Ok(Self { head, next: head,",
-        "Ok(Self { head: delivered_to.max(head), next: delivered_to.max(head),",
+        "head,\n            next: head,",
+        "head: delivered_to.max(head),\n            next: delivered_to.max(head),",
     ),
     // Taking over and leaving.
     kill(

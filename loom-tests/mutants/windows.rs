@@ -69,20 +69,20 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "many are shown before what is held",
         SR,
-        "if self.next != self.head {\n            return;",
-        "if false {\n            return;",
+        "if self.next != self.head {\n            return 0;",
+        "if false {\n            return 0;",
     ),
     kill(
         "many are shown of which one is not there",
         SR,
-        "if slot.word().load(Ordering::Acquire) != ready.bits() {",
-        "if position >= read_cursor(memory.tail()) {",
+        "if word != ready.bits() {",
+        "if first.wrapping_add(shown) >= read_cursor(memory.tail()) {",
     ),
     kill(
         "many are shown Relaxed",
-        SR,
-        "if slot.word().load(Ordering::Acquire) != ready.bits() {",
-        "if slot.word().load(Ordering::Relaxed) != ready.bits() {",
+        "src/ring/mod.rs",
+        "(slot.word().load(Ordering::Acquire), slot)",
+        "(slot.word().load(Ordering::Relaxed), slot)",
     ),
     kill(
         "many are shown beyond the window",
@@ -93,8 +93,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "many that are shown are not marked as delivered",
         SR,
-        "note_delivered(memory, position);\n            if !show(slot)",
-        "if !show(slot)",
+        "note_delivered(memory, first.wrapping_add(shown + 1));",
+        "",
     ),
     kill(
         "one more than was shown is passed",

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use ringpost::ring::{
-    MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, count_in, recover, size,
+    MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, count_in, look_at_word, recover,
+    size,
 };
 use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
 
@@ -124,7 +125,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                     return;
                 }
                 Way::Shown => {
-                    end.show_many(memory, 1, |slot| copy(slot.position, slot));
+                    end.show_many(memory, 1, look_at_word, |_, slot| copy(slot.position, slot));
                     if read.get().is_some() {
                         end.pass_fronts(memory, 1);
                     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd};
+use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word};
 use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -81,7 +81,8 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
 /// What is shown of up to `most` messages.
 fn show(bench: &Bench, end: &ReceiveEnd, most: u64) -> Vec<u64> {
     let mut shown = Vec::new();
-    end.show_many(bench, most, |slot| {
+    end.show_many(bench, most, look_at_word, |before, slot| {
+        assert_eq!(before, shown.len() as u64);
         shown.push(bench.read(slot.position));
         true
     });

@@ -181,9 +181,7 @@ mod tests {
 
     #[test]
     fn small_messages_share_a_line_with_their_word() {
-        for (len, fixed_len, stride) in
-            [(8, true, 16), (48, false, 64), (56, true, 64), (0, false, 16), (0, true, 8)]
-        {
+        for (len, fixed_len, stride) in [(8, true, 16), (48, false, 64), (56, true, 64), (0, false, 16), (0, true, 8)] {
             let plan = Geometry::plan(Request { fixed_len, ..request(64, len) }).unwrap();
             assert_eq!((plan.word_stride, plan.payload_stride), (stride, stride), "{len}");
             assert_eq!(plan.payload_offset, if fixed_len { 8 } else { 16 });

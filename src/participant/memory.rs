@@ -20,7 +20,7 @@ pub struct SharedRing {
     line_mask: u64,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
-    /// Lines of messages that have been read are taken over from their sender's processor.
+    /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owns_lines: bool,
 }
 
@@ -28,14 +28,15 @@ impl SharedRing {
     /// A handle on the ring of `segment`.
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
+        let slots = segment.slots();
         let slots_per_line = 64 / geometry.payload_stride.min(64);
         Self {
-            slots: segment.slots(),
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
             ahead: LINES_AHEAD * slots_per_line,
-            owns_lines: true,
+            owns_lines: !slots.word_is_near(),
+            slots,
         }
     }
 
@@ -57,15 +58,21 @@ impl SharedRing {
         self.slots.word_is_near()
     }
 
-    /// Whether a receiver is to own the lines of a message before it releases it. Never where that is the word's line.
+    /// Whether a slot is a word and 8 bytes of payload that are loaded at once.
+    #[inline]
+    pub fn in_pairs(&self) -> bool {
+        self.slots.in_pairs()
+    }
+
+    /// Whether a receiver is to own the lines of a message before it releases it.
     #[inline]
     pub fn owns_lines(&self) -> bool {
-        self.owns_lines && !self.word_is_near()
+        self.owns_lines
     }
 
     /// Has lines owned so from now on, or not.
     pub fn set_owning(&mut self, yes: bool) {
-        self.owns_lines = yes;
+        self.owns_lines = yes && !self.word_is_near();
     }
 
     /// The longest message, in bytes.
@@ -191,6 +198,13 @@ impl Memory for SharedRing {
         let ahead = position.wrapping_add(self.ahead);
         if position & self.line_mask == 0 && ahead < end {
             self.slots.look_ahead(ahead);
+        }
+    }
+    #[inline]
+    fn fetch_all(&self, piece: Run) {
+        let first_lines = piece.count.min(self.ahead);
+        for position in (piece.first..piece.first.wrapping_add(first_lines)).step_by(self.line_mask as usize + 1) {
+            self.slots.look_ahead(position);
         }
     }
     #[inline]

@@ -10,10 +10,15 @@ use crate::segment::Slot;
 #[inline]
 pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>) {
     if ring.owns_lines() {
-        // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
-        // it is the caller's until it is released.
-        unsafe { payload::own_lines(slot.payload(), ring.len(slot)) }
+        own(ring, slot);
     }
+}
+
+#[inline(never)]
+fn own(ring: &SharedRing, slot: Slot<'_>) {
+    // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
+    // it is the caller's until it is released.
+    unsafe { payload::own_lines(slot.payload(), ring.len(slot)) }
 }
 
 /// The same for all messages of a run.

@@ -1,6 +1,6 @@
 //! One message read in place by a function: taken, read and released in one step.
 
-use core::mem::ManuallyDrop;
+use core::mem::forget;
 use core::time::Duration;
 
 use super::Receiver;
@@ -113,12 +113,12 @@ impl<'r> Front<'r> {
 
     /// Has it read, and frees its slot.
     #[inline(always)]
-    fn pass<T: ?Sized + Payload, R>(self, read: impl FnOnce(&T) -> R) -> R {
+    fn pass<T: ?Sized + Payload, R>(mut self, read: impl FnOnce(&T) -> R) -> R {
         let bytes = bytes(&self.link.ring, self.slot);
         let len = bytes.len() as u64;
         let value = read(message(bytes));
         // From here on nothing panics.
-        let Self { link, end, slot } = &mut *ManuallyDrop::new(self);
+        let Self { link, end, slot } = &mut self;
         if link.is_here() {
             own_lines(&link.ring, *slot);
             end.pass_fronts(&link.ring, 1);
@@ -126,17 +126,25 @@ impl<'r> Front<'r> {
             link.wake_senders(1);
         }
         // Otherwise `read` has forked, and this is the child: the slot is the parent's.
+        forget(self);
         value
     }
 }
 
 impl Drop for Front<'_> {
-    /// The program has panicked.
-    #[cold]
+    /// The program has panicked. A part of its caller, so that this can stay in registers until then.
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.link.is_here() {
-            self.end.keep_front(&self.link.ring);
-            self.link.wake_receivers(1);
-        }
+        keep(self.link, self.end);
+    }
+}
+
+/// Leaves the next message where it is, to be delivered again.
+#[cold]
+#[inline(never)]
+pub(super) fn keep(link: &Link, end: &mut ReceiveEnd) {
+    if link.is_here() {
+        end.keep_front(&link.ring);
+        link.wake_receivers(1);
     }
 }

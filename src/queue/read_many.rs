@@ -1,16 +1,22 @@
 //! Many messages read in place by a function: taken, read and released in one step.
 
-use core::mem::ManuallyDrop;
+use core::mem::forget;
 use core::time::Duration;
+
+use zerocopy::IntoBytes;
 
 use super::Receiver;
 use super::batch::Batch;
 use super::link::Link;
 use super::own_lines::own_lines;
-use super::receiver::{bytes, message};
+use super::read_in_place::keep;
+use super::receiver::{bytes as payload, message};
+use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
-use crate::ring::ReceiveEnd;
+use crate::ring::{ReceiveEnd, Run, look_at_word};
+use crate::segment::Slot;
+use crate::sync::spin_loop;
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the first message, for at most `timeout` in all (monotonic clock), and has `read` read it and those that are
@@ -40,12 +46,25 @@ impl<T: ?Sized + Payload> Receiver<T> {
         timeout: Duration,
         mut read: impl FnMut(&T),
     ) -> Result<usize, RecvError> {
-        let mut passed = Fronts::pass(self, size, &mut read);
-        if passed == 0 && size > 0 {
-            self.watch_front();
-            passed = Fronts::pass(self, size, &mut read);
+        if size == 0 {
+            return Ok(0);
         }
-        if passed > 0 || size == 0 {
+        let most = match self.told_soon() {
+            0 => size,
+            told => size.min(told as usize),
+        };
+        match Fronts::pass(self, most, &mut read) {
+            0 => self.read_slowly(size, timeout, &mut read),
+            passed => Ok(passed),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_slowly(&mut self, size: usize, timeout: Duration, read: &mut impl FnMut(&T)) -> Result<usize, RecvError> {
+        self.watch_front();
+        let passed = Fronts::pass(self, size, read);
+        if passed > 0 {
             return Ok(passed);
         }
         let mut reading = Reading { batch: self.pull_some(size, timeout)?, read: 0 };
@@ -55,6 +74,28 @@ impl<T: ?Sized + Payload> Receiver<T> {
             *count += 1;
         });
         Ok(reading.read)
+    }
+}
+
+impl<T: ?Sized + Payload> Receiver<T> {
+    /// How many messages an only receiver has been told of, if it comes to know of any within a first, short time of polling. Tail
+    /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender.
+    #[inline]
+    fn told_soon(&mut self) -> u64 {
+        match self.end.get_mut().told(&self.link.ring) {
+            Some(0) if self.polls_first() => self.watch_tail(),
+            told => told.unwrap_or(0),
+        }
+    }
+
+    #[inline(never)]
+    fn watch_tail(&mut self) -> u64 {
+        let Self { link, end, .. } = self;
+        let look = |_| {
+            spin_loop();
+            end.get_mut().told(&link.ring).filter(|told| *told > 0)
+        };
+        (0..FIRST_POLLS * LOOKS_AT_ONCE).find_map(look).unwrap_or(0)
     }
 }
 
@@ -75,64 +116,82 @@ impl<T: ?Sized + Payload> Drop for Reading<'_, T> {
 struct Fronts<'r> {
     link: &'r Link,
     end: &'r mut ReceiveEnd,
-    /// How many it has read, and their lengths in all.
+    /// The position of the first.
+    first: u64,
+    /// How many it had read before it began to read another.
     read: u64,
-    bytes: u64,
 }
 
 impl<'r> Fronts<'r> {
     /// Has up to `most` messages read and released, if an only receiver that holds nothing knows where they come, as far as they are
     /// there, and up to one whose length no sender has written: that is for the long way. Returns how many.
-    #[inline]
+    #[inline(always)]
     fn pass<T: ?Sized + Payload>(receiver: &'r mut Receiver<T>, most: usize, read: &mut impl FnMut(&T)) -> usize {
         let Receiver { link, end, holds, .. } = receiver;
         if !link.is_here() || holds.get().is_some() {
             return 0;
         }
         let (link, end): (&Link, _) = (link, end.get_mut());
-        let mut fronts = Self { link, end, read: 0, bytes: 0 };
+        let Some(first) = end.position() else { return 0 };
+        let mut fronts = Self { link, end, first, read: 0 };
         let ring = &link.ring;
-        let mut sound = true;
-        fronts.end.show_many(ring, most as u64, |slot| {
-            sound = ring.check_len(slot).is_ok();
-            if sound {
-                let bytes = bytes(ring, slot);
-                read(message(bytes));
-                fronts.read += 1;
-                fronts.bytes += bytes.len() as u64;
-                own_lines(ring, slot);
-            }
-            sound
-        });
+        let (most, mut sound, mut bytes) = (most as u64, true, 0);
+        let count = if ring.in_pairs() {
+            let len = ring.max_len();
+            let look = |slot: Slot<'r>| slot.load_pair();
+            let count = fronts.end.show_many(ring, most, look, |before, payload: u64| {
+                fronts.read = before;
+                read(message(&payload.as_bytes()[..len]));
+                true
+            });
+            bytes = count * len as u64;
+            count
+        } else {
+            fronts.end.show_many(ring, most, look_at_word, |before, slot| {
+                fronts.read = before;
+                sound = ring.check_len(slot).is_ok();
+                if sound {
+                    let payload = payload(ring, slot);
+                    read(message(payload));
+                    bytes += payload.len() as u64;
+                    own_lines(ring, slot);
+                }
+                sound
+            })
+        };
         // From here on nothing panics.
-        let fronts = &mut *ManuallyDrop::new(fronts);
-        fronts.release();
+        let Self { link, end, .. } = &mut fronts;
+        release(link, end, count, bytes);
         if !sound && link.is_here() {
-            fronts.end.settle(ring);
+            end.settle(ring);
         }
-        fronts.read as usize
+        forget(fronts);
+        count as usize
     }
+}
 
-    #[inline]
-    fn release(&mut self) {
-        let Self { link, end, read, bytes } = self;
-        // If `read` has forked, and this is the child, the slots are the parent's.
-        if *read > 0 && link.is_here() {
-            end.pass_fronts(&link.ring, *read);
-            link.note_pulled(*read, *bytes);
-            link.wake_senders(*read);
-        }
+/// Frees the slots of the first `count` messages.
+#[inline(always)]
+fn release(link: &Link, end: &mut ReceiveEnd, count: u64, bytes: u64) {
+    // If the program's function has forked, and this is the child, the slots are the parent's.
+    if count > 0 && link.is_here() {
+        end.pass_fronts(&link.ring, count);
+        link.note_pulled(count, bytes);
+        link.wake_senders(count);
     }
 }
 
 impl Drop for Fronts<'_> {
-    /// The program has panicked.
-    #[cold]
+    /// The program has panicked. A part of its caller, as for one message.
+    #[inline(always)]
     fn drop(&mut self) {
-        self.release();
-        if self.link.is_here() {
-            self.end.keep_front(&self.link.ring);
-            self.link.wake_receivers(1);
-        }
+        release_read(self.link, self.end, Run { first: self.first, count: self.read });
+        keep(self.link, self.end);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn release_read(link: &Link, end: &mut ReceiveEnd, read: Run) {
+    release(link, end, read.count, link.ring.total_len(read));
 }

@@ -16,7 +16,7 @@ use crate::wait::{Deadline, Wait};
 /// How often a receiver of one message looks before it reads the clock.
 pub(super) const FIRST_POLLS: u32 = 8;
 /// How often it looks at one word before it asks which is next.
-const LOOKS_AT_ONCE: u32 = 8;
+pub(super) const LOOKS_AT_ONCE: u32 = 8;
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Takes one message, waiting for it. The clock is not read before a first, short time of polling is over.

@@ -187,11 +187,37 @@ impl ReceiveEnd {
         }
     }
 
-    /// The same for up to `most` messages, one after another, for as long as `show` goes on.
+    /// The same for up to `most` messages, one after another, for as long as `show` goes on; see
+    /// [`SingleReceiver::show_many`].
+    #[inline(always)]
+    pub fn show_many<'m, M: Memory, V>(
+        &self,
+        memory: &'m M,
+        most: u64,
+        look: impl Fn(M::Slot<'m>) -> (u64, V),
+        show: impl FnMut(u64, V) -> bool,
+    ) -> u64 {
+        match self {
+            Self::Single(end) => end.show_many(memory, most, look, show),
+            Self::Multi(_) => 0,
+        }
+    }
+
+    /// The position of the next message. `None`: one of many receivers, each of which may get it.
     #[inline]
-    pub fn show_many<'m, M: Memory>(&self, memory: &'m M, most: u64, show: impl FnMut(M::Slot<'m>) -> bool) {
-        if let Self::Single(end) = self {
-            end.show_many(memory, most, show);
+    pub fn position(&self) -> Option<u64> {
+        match self {
+            Self::Single(end) => Some(end.next),
+            Self::Multi(_) => None,
+        }
+    }
+
+    /// How many messages, from the next one on, tail tells of. `None`: one of many receivers, which others may be faster than.
+    #[inline]
+    pub fn told<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        match self {
+            Self::Single(end) => Some(end.told(memory)),
+            Self::Multi(_) => None,
         }
     }
 

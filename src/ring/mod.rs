@@ -77,6 +77,9 @@ pub trait Memory {
     /// The same for slots that will be read.
     #[inline]
     fn look_ahead(&self, _position: u64, _end: u64) {}
+    /// A hint that all slots of a run that lies within one lap will be read now, and are not being written.
+    #[inline]
+    fn fetch_all(&self, _piece: Run) {}
     /// The slots of a run that lies within one lap, in order.
     #[inline]
     fn slots(&self, piece: Run) -> impl Iterator<Item = Self::Slot<'_>> {
@@ -105,6 +108,13 @@ pub trait Memory {
 pub trait Slot<'m>: Copy {
     /// Its state word.
     fn word(self) -> &'m AtomicU64;
+}
+
+/// Looks at a slot's word so that its payload may be read if it says so: for [`ReceiveEnd::show_many`].
+#[inline]
+pub fn look_at_word<'m, S: Slot<'m>>(slot: S) -> (u64, S) {
+    // Acquire: take, pairs with commit and abort: the payload is whole.
+    (slot.word().load(Ordering::Acquire), slot)
 }
 
 /// Positions that follow one another.

@@ -5,7 +5,7 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot as _, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -26,6 +26,8 @@ pub struct SingleReceiver {
     window: Window,
     /// Messages of the window below it are known to be there.
     seen: u64,
+    /// What tail said when it was last looked at.
+    told: u64,
     freed: bool,
     redelivered: u64,
 }
@@ -45,7 +47,16 @@ impl SingleReceiver {
             count_delivery(memory, position);
             note_delivered(memory, position);
         }
-        Ok(Self { head, next: head, rewind: false, window: Window::CLOSED, seen: 0, freed: false, redelivered: 0 })
+        Ok(Self {
+            head,
+            next: head,
+            rewind: false,
+            window: Window::CLOSED,
+            seen: 0,
+            told: 0,
+            freed: false,
+            redelivered: 0,
+        })
     }
 
     /// Takes between one and `want` messages in a row. Each must be released or given back.
@@ -115,26 +126,52 @@ impl SingleReceiver {
         Some(slot)
     }
 
-    /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on. They stay the next ones
-    /// until [`pass_fronts`](Self::pass_fronts); if fewer are passed than were shown, [`settle`](Self::settle) says so.
-    #[inline]
-    pub fn show_many<'m, M: Memory>(&self, memory: &'m M, most: u64, mut show: impl FnMut(M::Slot<'m>) -> bool) {
-        let Some((Run { first, count }, ready)) = self.window.rest(self.next) else { return };
+    /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on, which is told how many
+    /// were shown before. They stay the next ones until [`pass_fronts`](Self::pass_fronts); if fewer are passed than were shown,
+    /// [`settle`](Self::settle) says so. Returns how many `show` has agreed to.
+    ///
+    /// `look` loads a slot's word with Acquire, and gives what is to be shown with it: [`look_at_word`](super::look_at_word), or a load
+    /// of more than the word.
+    #[inline(always)]
+    pub fn show_many<'m, M: Memory, V>(
+        &self,
+        memory: &'m M,
+        most: u64,
+        look: impl Fn(M::Slot<'m>) -> (u64, V),
+        mut show: impl FnMut(u64, V) -> bool,
+    ) -> u64 {
+        let Some((Run { first, count }, ready)) = self.window.rest(self.next) else { return 0 };
         if self.next != self.head {
-            return;
+            return 0;
         }
-        let mut position = first;
-        for slot in memory.slots(Run { first, count: count.min(most) }) {
-            // Acquire: take, pairs with commit and abort: the payload is whole.
-            if slot.word().load(Ordering::Acquire) != ready.bits() {
-                return;
-            }
-            position = position.wrapping_add(1);
-            note_delivered(memory, position);
-            if !show(slot) {
-                return;
-            }
+        let run = Run { first, count: count.min(most) };
+        if run.end() <= self.told {
+            memory.fetch_all(run);
         }
+        let mut shown = 0;
+        for slot in memory.slots(run) {
+            let (word, seen) = look(slot);
+            if word != ready.bits() {
+                break;
+            }
+            note_delivered(memory, first.wrapping_add(shown + 1));
+            if !show(shown, seen) {
+                break;
+            }
+            shown += 1;
+        }
+        shown
+    }
+
+    /// How many messages, from the next one on, tail tells of. Their words say what is there; but while none of them is being written,
+    /// to look at them takes no line away from a sender. Tail is looked at only when all that it told of has been passed.
+    #[inline]
+    pub fn told<M: Memory>(&mut self, memory: &M) -> u64 {
+        if self.told <= self.next {
+            // Relaxed: a hint.
+            self.told = memory.tail().load(Ordering::Relaxed);
+        }
+        self.told.saturating_sub(self.next)
     }
 
     /// Frees the slots of the first `count` messages that were shown.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Segment;
 use crate::layout::control::Control;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, load_pair, pairs_are_atomic};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
@@ -21,10 +21,11 @@ pub(crate) struct Slots {
     base: *mut u8,
     mask: u64,
     word_stride: usize,
-    payload_offset: usize,
-    /// How many strides of words lie between two payloads, less one.
-    payload_spread: usize,
+    /// The first payload.
+    payloads: *mut u8,
+    payload_stride: usize,
     fixed_len: bool,
+    in_pairs: bool,
     segment: Arc<Segment>,
 }
 
@@ -44,9 +45,11 @@ impl Slots {
             base: base.as_ptr(),
             mask: geometry.request.capacity - 1,
             word_stride: geometry.word_stride as usize,
-            payload_offset: geometry.payload_offset as usize,
-            payload_spread: (geometry.payload_stride / geometry.word_stride - 1) as usize,
+            // SAFETY: the first payload begins within the segment, too, or at its end if it is empty.
+            payloads: unsafe { base.add(geometry.payload_offset as usize) }.as_ptr(),
+            payload_stride: geometry.payload_stride as usize,
             fixed_len: geometry.request.fixed_len,
+            in_pairs: geometry.word_stride == 16 && geometry.payload_offset == 8 && pairs_are_atomic(),
             segment,
         }
     }
@@ -67,20 +70,24 @@ impl Slots {
     /// The slot at `index`, taken modulo the capacity.
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> Slot<'_> {
-        let offset = (index & self.mask) as usize * self.word_stride;
-        // SAFETY: the masked index is below the capacity, and `capacity * stride` bytes follow `base`.
-        Slot { start: unsafe { self.base.add(offset) }, slots: self }
+        let index = (index & self.mask) as usize;
+        // SAFETY: the masked index is below the capacity, and as many words follow the first.
+        let word = unsafe { self.base.add(index * self.word_stride) };
+        // SAFETY: the same for payloads.
+        let payload = unsafe { self.payloads.add(index * self.payload_stride) };
+        Slot { word, payload, slots: self }
     }
 
     /// `count` slots that follow one another from `index` on, taken modulo the capacity: fewer where the last slot is before that.
     #[inline]
     pub(crate) fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = Slot<'_>> {
         let first = index & self.mask;
-        let mut start = self.slot(first).start;
+        let mut next = self.slot(first);
         (0..count.min(self.mask + 1 - first)).map(move |_| {
-            let slot = Slot { start, slots: self };
+            let slot = next;
             // Wrapping, because behind the last slot there may be nothing; until then each lies within the segment.
-            start = start.wrapping_add(self.word_stride);
+            next.word = slot.word.wrapping_add(self.word_stride);
+            next.payload = slot.payload.wrapping_add(self.payload_stride);
             slot
         })
     }
@@ -88,19 +95,19 @@ impl Slots {
     /// Whether a slot's payload lies on the cache line of its word.
     #[inline]
     pub(crate) fn word_is_near(&self) -> bool {
-        self.payload_spread == 0
-    }
-
-    /// From one payload to the next, in bytes.
-    #[inline]
-    fn payload_stride(&self) -> usize {
-        (self.payload_spread + 1) * self.word_stride
+        self.payload_stride == self.word_stride
     }
 
     /// Whether there are no lengths.
     #[inline]
     pub(crate) fn fixed_len(&self) -> bool {
         self.fixed_len
+    }
+
+    /// Whether a slot is its word and 8 bytes of payload, which are loaded at once by [`Slot::load_pair`].
+    #[inline]
+    pub(crate) fn in_pairs(&self) -> bool {
+        self.in_pairs
     }
 
     /// Asks the processor to fetch the beginning of the slot at `index`, taken modulo the capacity, to be written soon: a
@@ -135,14 +142,14 @@ impl Slots {
     /// they are not faulted in one by one. Returns how many slots that are, up to the last one.
     pub(crate) fn populate(&self, index: u64, bytes: usize) -> u64 {
         let first = index & self.mask;
-        let count = ((bytes / self.payload_stride()) as u64).clamp(1, self.mask + 1 - first);
+        let count = ((bytes / self.payload_stride) as u64).clamp(1, self.mask + 1 - first);
         let words = self.segment.header().geometry.slots_offset as usize;
-        let payloads = words + self.payload_offset;
+        let payloads = words + self.segment.header().geometry.payload_offset as usize;
         let region = &self.segment.region;
         if !self.word_is_near() {
             region.populate(words + first as usize * self.word_stride, count as usize * self.word_stride);
         }
-        region.populate(payloads + first as usize * self.payload_stride(), count as usize * self.payload_stride());
+        region.populate(payloads + first as usize * self.payload_stride, count as usize * self.payload_stride);
         count
     }
 }
@@ -150,8 +157,10 @@ impl Slots {
 /// One slot of a ring that is mapped.
 #[derive(Clone, Copy)]
 pub struct Slot<'s> {
-    /// Its word: at `base`, or a multiple of `word_stride` behind it.
-    start: *mut u8,
+    /// At `base`, or a multiple of `word_stride` behind it.
+    word: *mut u8,
+    /// At `payloads`, or a multiple of `payload_stride` behind it.
+    payload: *mut u8,
     slots: &'s Slots,
 }
 
@@ -160,7 +169,16 @@ impl<'s> Slot<'s> {
     #[inline]
     pub(crate) fn word(self) -> &'s AtomicU64 {
         // SAFETY: every slot begins with its word, at a multiple of 8, and lives as long as the segment that `slots` keeps.
-        unsafe { &*self.start.cast::<AtomicU64>() }
+        unsafe { &*self.word.cast::<AtomicU64>() }
+    }
+
+    /// Its word and its payload, loaded at once: as good as an Acquire load of the word, and then of the payload. Only if the slots
+    /// are [in pairs](Slots::in_pairs).
+    #[inline]
+    pub(crate) fn load_pair(self) -> (u64, u64) {
+        debug_assert!(self.slots.in_pairs());
+        // SAFETY: a slot that is a pair has 16 bytes, and begins at a multiple of that as the first does, which begins a page.
+        unsafe { load_pair(self.word.cast::<u64>()) }
     }
 
     /// The length of its message. `None`: every message has the same (`fixed_len`), and there is no such word.
@@ -170,7 +188,7 @@ impl<'s> Slot<'s> {
             return None;
         }
         // SAFETY: a slot with a length has at least 16 bytes before its end.
-        let place = unsafe { self.start.add(LEN_OFFSET) }.cast::<AtomicU32>();
+        let place = unsafe { self.word.add(LEN_OFFSET) }.cast::<AtomicU32>();
         // SAFETY: within the slot and a multiple of 4, and lives as long as the segment that `slots` keeps.
         Some(unsafe { &*place })
     }
@@ -179,12 +197,7 @@ impl<'s> Slot<'s> {
     /// or written is the slot's word's matter.
     #[inline]
     pub(crate) fn payload(self) -> *mut u8 {
-        let Slots { base, payload_offset, payload_spread, .. } = self.slots;
-        // A multiple of the stride of words, and this a multiple of that of payloads.
-        let spread = (self.start as usize - *base as usize) * payload_spread;
-        // SAFETY: payload n begins `payload_offset` and n strides of payloads behind `base`, within the segment, or at its end
-        // if `max_len` is zero; the word lies n strides of words behind it.
-        unsafe { self.start.add(payload_offset + spread) }
+        self.payload
     }
 }
 

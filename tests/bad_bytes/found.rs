@@ -95,3 +95,29 @@ fn a_head_that_cannot_go_on_ends_the_search() {
     }
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_wrong_tail_holds_no_message_back_and_shows_none_that_is_not_there() {
+    for tail in [0, 1, 2, 4, 64, u64::MAX] {
+        let name = OwnName::new("found");
+        let single = Options::of::<u64>(64).senders(Ends::Single).receivers(Ends::Single);
+        let queue = Queue::<u64>::create(&name, single).unwrap();
+        let file = OpenOptions::new().write(true).open(name.path()).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.send_batch(1..=3).unwrap();
+        file.write_all_at(&tail.to_le_bytes(), TAIL).unwrap();
+        let mut read = Vec::new();
+        while read.len() < 3 {
+            let count = rx.pull_some_with(8, Duration::from_secs(10), |number| read.push(*number)).unwrap();
+            assert!(count > 0, "tail {tail}: a message that is there was not read");
+        }
+        assert_eq!(read, [1, 2, 3], "tail {tail}");
+        let more = rx.pull_some_with(8, Duration::ZERO, |number| read.push(*number));
+        // One that speaks of messages which nobody has sent is found out then.
+        assert!(
+            if tail > 3 { matches!(more, Err(RecvError::Fault(_))) } else { more == Ok(0) },
+            "tail {tail}: {more:?}"
+        );
+        assert_eq!(read, [1, 2, 3], "tail {tail}");
+    }
+}

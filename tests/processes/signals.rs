@@ -229,3 +229,53 @@ fn a_forked_child_can_not_commit_its_parents_loan() {
         assert_eq!(drain(&mut rx), [7], "{ends:?}");
     }
 }
+
+/// Forks within a function that reads a message in place. Returns 0 in the child, which goes on from there as the parent does.
+fn fork_while_reading() -> i32 {
+    // SAFETY: the child returns from the function, and leaves at once.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    if pid > 0 {
+        // SAFETY: our own child, whose status nobody wants.
+        unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) };
+    }
+    pid
+}
+
+#[test]
+fn a_child_forked_by_who_reads_in_place_releases_nothing() {
+    for ends in ALL_ENDS {
+        for many in [false, true] {
+            let (queue, _name) = named("reads", options(ends));
+            let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            // The first message goes the long way, and makes the short ways possible.
+            send_numbers(&mut tx, 0..4);
+            assert_eq!(number(&rx.recv().unwrap()), 0);
+            let (mut read, mut child) = (Vec::new(), false);
+            let mut look = |message: &[u8]| {
+                read.push(number(message));
+                if number(message) == 2 {
+                    child = fork_while_reading() == 0;
+                    // The child has left already, with what it did.
+                    assert!(
+                        child || queue.stat().totals.pulled <= 2,
+                        "the child released what its parent reads: {ends:?}"
+                    );
+                }
+            };
+            if many {
+                rx.pull_some_with(2, LONG, &mut look).unwrap();
+            } else {
+                rx.recv_with(&mut look).unwrap();
+                rx.recv_with(&mut look).unwrap();
+            }
+            if child {
+                // SAFETY: ends the process at once.
+                unsafe { libc::_exit(0) };
+            }
+            assert_eq!(read, [1, 2], "{ends:?}");
+            assert_eq!(queue.stat().totals.pulled, 3);
+            assert_eq!(drain(&mut rx), [3]);
+        }
+    }
+}

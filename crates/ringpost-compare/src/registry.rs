@@ -206,6 +206,13 @@ pub const ENTRIES: &[Entry] = &[
         work: by_size!(processes, BareBuffers),
     },
     Entry {
+        name: "buffers-owned",
+        kind: Kind::Limit,
+        package: None,
+        about: "the same, whose reader writes a byte of each line as it stands before it hands them back",
+        work: by_size!(processes, OwnedBuffers),
+    },
+    Entry {
         name: "memcpy",
         kind: Kind::Limit,
         package: None,
@@ -401,9 +408,10 @@ pub const ENTRIES: &[Entry] = &[
     broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
 ];
 
-type BareBuffers<const WORDS: usize> = Buffers<WORDS, 0>;
+type BareBuffers<const WORDS: usize> = Buffers<WORDS, 0, false>;
+type OwnedBuffers<const WORDS: usize> = Buffers<WORDS, 0, true>;
 /// In ringpost's queues a word stands before each message.
-type WideBuffers = Buffers<1, 1>;
+type WideBuffers = Buffers<1, 1, false>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, false, true>;
 type SingleValue<const WORDS: usize> = ringpost::Value<WORDS, false, false>;

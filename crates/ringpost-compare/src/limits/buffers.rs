@@ -16,15 +16,18 @@ use crate::transports::{Able, Place, Rx, Support, Transport, Tx};
 const BUFFERS: usize = 4096;
 const WRITTEN: usize = 0;
 const READ: usize = 128;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
-/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two.
-pub struct Buffers<const WORDS: usize, const GAP: usize>;
+/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two. `OWN`: the reader writes a word of each line as it
+/// stands, so that the writer finds the line with an owner.
+pub struct Buffers<const WORDS: usize, const GAP: usize, const OWN: bool>;
 
-impl<const WORDS: usize, const GAP: usize> Transport for Buffers<WORDS, GAP> {
+impl<const WORDS: usize, const GAP: usize, const OWN: bool> Transport for Buffers<WORDS, GAP, OWN> {
     const ABLE: Able = Able { batch: Support::Yes, in_place: true, ..Able::LEAST };
     type Guard = ();
     type Tx = BuffersTx<WORDS, GAP>;
-    type Rx = BuffersRx<WORDS, GAP>;
+    type Rx = BuffersRx<WORDS, GAP, OWN>;
 
     fn create(place: &Place) -> Result<()> {
         map::make(place, Row::<WORDS, GAP>::bytes(place.depth))
@@ -140,14 +143,14 @@ impl<const WORDS: usize, const GAP: usize> Tx for BuffersTx<WORDS, GAP> {
 }
 
 /// Reads.
-pub struct BuffersRx<const WORDS: usize, const GAP: usize> {
+pub struct BuffersRx<const WORDS: usize, const GAP: usize, const OWN: bool> {
     row: Row<WORDS, GAP>,
     /// How far the writer had come when that was last looked at.
     written: u64,
     read: u64,
 }
 
-impl<const WORDS: usize, const GAP: usize> BuffersRx<WORDS, GAP> {
+impl<const WORDS: usize, const GAP: usize, const OWN: bool> BuffersRx<WORDS, GAP, OWN> {
     #[inline]
     fn arrival(&mut self, idle: &mut Idle) -> Result<()> {
         while self.written == self.read {
@@ -163,7 +166,14 @@ impl<const WORDS: usize, const GAP: usize> BuffersRx<WORDS, GAP> {
     #[inline]
     fn read(&mut self, read: impl FnOnce(&[u8])) {
         // SAFETY: the writer has handed this buffer over, as `arrival` saw, and writes it again only after it was read.
-        read(unsafe { self.row.lend(self.read) });
+        let buffer = unsafe { self.row.lend(self.read) };
+        read(buffer);
+        if OWN {
+            for byte in buffer.iter_mut().step_by(LINE) {
+                // Black box: a byte that is written as it stands need not be written at all.
+                *byte = std::hint::black_box(*byte);
+            }
+        }
         self.read += 1;
     }
 
@@ -174,7 +184,7 @@ impl<const WORDS: usize, const GAP: usize> BuffersRx<WORDS, GAP> {
     }
 }
 
-impl<const WORDS: usize, const GAP: usize> Rx for BuffersRx<WORDS, GAP> {
+impl<const WORDS: usize, const GAP: usize, const OWN: bool> Rx for BuffersRx<WORDS, GAP, OWN> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
         self.arrival(idle)?;
