@@ -10,21 +10,35 @@ use crate::segment::Slot;
 #[inline]
 pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>) {
     if ring.owns_lines() {
-        own(ring, slot);
+        own_apart(ring, slot);
     }
 }
 
+/// Not a part of the short ways, which have better uses for their registers.
 #[inline(never)]
+fn own_apart(ring: &SharedRing, slot: Slot<'_>) {
+    own(ring, slot);
+}
+
+#[inline]
 fn own(ring: &SharedRing, slot: Slot<'_>) {
     // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
     // it is the caller's until it is released.
     unsafe { payload::own_lines(slot.payload(), ring.len(slot)) }
 }
 
+/// The same as a part of a loop over many messages.
+#[inline]
+pub(super) fn own_lines_at_once(ring: &SharedRing, slot: Slot<'_>) {
+    if ring.owns_lines() {
+        own(ring, slot);
+    }
+}
+
 /// The same for all messages of a run.
 #[inline]
 pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
     if ring.owns_lines() {
-        run.positions().for_each(|position| own_lines(ring, ring.slot(position)));
+        run.positions().for_each(|position| own_lines_at_once(ring, ring.slot(position)));
     }
 }

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 use super::Receiver;
 use super::batch::Batch;
 use super::link::Link;
-use super::own_lines::own_lines;
+use super::own_lines::own_lines_at_once;
 use super::read_in_place::keep;
 use super::receiver::{bytes as payload, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
@@ -154,7 +154,7 @@ impl<'r> Fronts<'r> {
                     let payload = payload(ring, slot);
                     read(message(payload));
                     bytes += payload.len() as u64;
-                    own_lines(ring, slot);
+                    own_lines_at_once(ring, slot);
                 }
                 sound
             })
