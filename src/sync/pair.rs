@@ -20,16 +20,22 @@ pub fn pairs_are_atomic() -> bool {
 pub unsafe fn load_pair(place: *const u64) -> (u64, u64) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        use core::arch::asm;
-        use core::arch::x86_64::{__m128i, _mm_cvtsi128_si64, _mm_unpackhi_epi64};
-        let pair: __m128i;
+        let (first, second);
         // SAFETY: the caller's promise. Every load of this processor is an Acquire, and nothing is moved before this one.
         unsafe {
-            asm!("movdqa {}, [{}]", out(xmm_reg) pair, in(reg) place, options(nostack, preserves_flags, readonly))
-        };
-        // SAFETY: every x86-64 processor has both instructions.
-        let halves = unsafe { [_mm_cvtsi128_si64(pair), _mm_cvtsi128_si64(_mm_unpackhi_epi64(pair, pair))] };
-        (halves[0] as u64, halves[1] as u64)
+            core::arch::asm!(
+                "movdqa {pair}, [{place}]",
+                "movq {first}, {pair}",
+                "punpckhqdq {pair}, {pair}",
+                "movq {second}, {pair}",
+                place = in(reg) place,
+                pair = out(xmm_reg) _,
+                first = out(reg) first,
+                second = out(reg) second,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+        (first, second)
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     {
