@@ -5,7 +5,7 @@ const LINE: usize = 64;
 
 /// Writes a word of each line as it stands. What a processor has written and another has only read it still owns, and must call
 /// the other's copies back, line by line and one after another, before it writes them again; from an owner it fetches many at
-/// once.
+/// once. The states of a line: AMD64 Architecture Programmer's Manual, volume 2, 7.3. That it costs so much was measured.
 ///
 /// # Safety
 /// `from` is valid for reads and writes of `len` bytes rounded up to a multiple of 8, a multiple of 8 itself, and nobody else

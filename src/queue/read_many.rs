@@ -49,7 +49,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if size == 0 {
             return Ok(0);
         }
-        let most = match self.told_soon() {
+        let most = match self.told_soon(timeout) {
             0 => size,
             told => size.min(told as usize),
         };
@@ -81,9 +81,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// How many messages an only receiver has been told of, if it comes to know of any within a first, short time of polling. Tail
     /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender.
     #[inline]
-    fn told_soon(&mut self) -> u64 {
+    fn told_soon(&mut self, timeout: Duration) -> u64 {
         match self.end.get_mut().told(&self.link.ring) {
-            Some(0) if self.polls_first() => self.watch_tail(),
+            Some(0) if !timeout.is_zero() && self.polls_first() => self.watch_tail(),
             told => told.unwrap_or(0),
         }
     }
@@ -136,13 +136,14 @@ impl<'r> Fronts<'r> {
         let mut fronts = Self { link, end, first, read: 0 };
         let ring = &link.ring;
         let (most, mut sound, mut bytes) = (most as u64, true, 0);
+        // If `read` has forked, and this is the child, it goes no further: the mark and the slots are the parent's.
         let count = if ring.in_pairs() {
             let len = ring.max_len();
             let look = |slot: Slot<'r>| slot.load_pair();
             let count = fronts.end.show_many(ring, most, look, |before, payload: u64| {
                 fronts.read = before;
                 read(message(&payload.as_bytes()[..len]));
-                true
+                link.is_here()
             });
             bytes = count * len as u64;
             count
@@ -154,9 +155,12 @@ impl<'r> Fronts<'r> {
                     let payload = payload(ring, slot);
                     read(message(payload));
                     bytes += payload.len() as u64;
+                }
+                let go_on = sound && link.is_here();
+                if go_on {
                     own_lines_at_once(ring, slot);
                 }
-                sound
+                go_on
             })
         };
         // From here on nothing panics.

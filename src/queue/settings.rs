@@ -33,7 +33,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     ///
     /// A sender gets lines back faster so: up to eight times as fast on the processor that `docs/PERFORMANCE.md` speaks of. Not
     /// worth it where messages are so large that few of their lines are still in the sender's own cache when they are read, and
-    /// both processors share the next one: with messages of 1 MiB a fifth is lost there.
+    /// both processors share the next one: with messages of 1 MiB up to a third is lost there.
     pub fn set_owning(&mut self, yes: bool) {
         self.link.ring.set_owning(yes);
     }

@@ -230,20 +230,22 @@ fn a_forked_child_can_not_commit_its_parents_loan() {
     }
 }
 
-/// Forks within a function that reads a message in place. Returns 0 in the child, which goes on from there as the parent does.
-fn fork_while_reading() -> i32 {
+/// Forks within a function that reads a message in place, and waits for the child to leave. Returns whether this is the child,
+/// which goes on from there as its parent does, and the status with which that has left.
+fn fork_while_reading() -> (bool, i32) {
     // SAFETY: the child returns from the function, and leaves at once.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    let mut status = 0;
     if pid > 0 {
-        // SAFETY: our own child, whose status nobody wants.
-        unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) };
+        // SAFETY: `status` is ours to write, and `pid` our own child, which nobody else collects.
+        unsafe { libc::waitpid(pid, &raw mut status, 0) };
     }
-    pid
+    (pid == 0, status)
 }
 
 #[test]
-fn a_child_forked_by_who_reads_in_place_releases_nothing() {
+fn a_child_forked_by_who_reads_in_place_releases_nothing_and_reads_no_more() {
     for ends in ALL_ENDS {
         for many in [false, true] {
             let (queue, _name) = named("reads", options(ends));
@@ -251,31 +253,33 @@ fn a_child_forked_by_who_reads_in_place_releases_nothing() {
             // The first message goes the long way, and makes the short ways possible.
             send_numbers(&mut tx, 0..4);
             assert_eq!(number(&rx.recv().unwrap()), 0);
-            let (mut read, mut child) = (Vec::new(), false);
+            let (mut read, mut child, mut left) = (Vec::new(), false, None);
             let mut look = |message: &[u8]| {
                 read.push(number(message));
                 if number(message) == 2 {
-                    child = fork_while_reading() == 0;
+                    let (is_child, status) = fork_while_reading();
+                    child = is_child;
+                    left = Some(status);
                     // The child has left already, with what it did.
-                    assert!(
-                        child || queue.stat().totals.pulled <= 2,
-                        "the child released what its parent reads: {ends:?}"
-                    );
+                    let pulled = queue.stat().totals.pulled;
+                    assert!(child || pulled <= 2, "the child released what its parent reads: {ends:?}");
                 }
             };
             if many {
-                rx.pull_some_with(2, LONG, &mut look).unwrap();
+                // Only a message that follows shows whether the child goes on; many receivers take all of them beforehand.
+                rx.pull_some_with(3, LONG, &mut look).unwrap();
             } else {
                 rx.recv_with(&mut look).unwrap();
                 rx.recv_with(&mut look).unwrap();
             }
             if child {
                 // SAFETY: ends the process at once.
-                unsafe { libc::_exit(0) };
+                unsafe { libc::_exit(i32::from(ends.1 == Ends::Single && read != [1, 2])) };
             }
-            assert_eq!(read, [1, 2], "{ends:?}");
-            assert_eq!(queue.stat().totals.pulled, 3);
-            assert_eq!(drain(&mut rx), [3]);
+            assert_eq!(left, Some(0), "the child went on to read what its parent reads: {ends:?}");
+            assert_eq!(read, if many { vec![1, 2, 3] } else { vec![1, 2] }, "{ends:?}");
+            assert_eq!(queue.stat().totals.pulled, 1 + read.len() as u64);
+            assert_eq!(drain(&mut rx), if many { vec![] } else { vec![3] });
         }
     }
 }
