@@ -93,7 +93,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "many that are shown are not marked as delivered",
         SR,
-        "note_delivered(memory, first.wrapping_add(shown + 1));",
+        "mark_delivered(mark, first.wrapping_add(shown + 1));",
         "",
     ),
     kill(

@@ -148,13 +148,13 @@ impl SingleReceiver {
         if run.end() <= self.told {
             memory.fetch_all(run);
         }
-        let mut shown = 0;
+        let (mark, mut shown) = (memory.delivered_to(), 0);
         for slot in memory.slots(run) {
             let (word, seen) = look(slot);
             if word != ready.bits() {
                 break;
             }
-            note_delivered(memory, first.wrapping_add(shown + 1));
+            mark_delivered(mark, first.wrapping_add(shown + 1));
             if !show(shown, seen) {
                 break;
             }
@@ -448,9 +448,15 @@ fn mark_skipped<M: Memory>(memory: &M, run: Run) {
 /// Says to a successor, and to `size`, what may have been seen: before the program sees anything of it.
 #[inline]
 fn note_delivered<M: Memory>(memory: &M, position: u64) {
+    mark_delivered(memory.delivered_to(), position);
+}
+
+/// The same where the mark has been found before.
+#[inline]
+fn mark_delivered(mark: &AtomicU64, position: u64) {
     // Relaxed, with a fence for the compiler: what matters is only which instruction comes first, should we be killed
     // between this and the reading.
-    memory.delivered_to().store(position, Ordering::Relaxed);
+    mark.store(position, Ordering::Relaxed);
     compiler_fence(Ordering::SeqCst);
 }
 

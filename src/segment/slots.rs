@@ -82,12 +82,14 @@ impl Slots {
     #[inline]
     pub(crate) fn row_of_slots(&self, index: u64, count: u64) -> impl Iterator<Item = Slot<'_>> {
         let first = index & self.mask;
+        // Copies, which the compiler knows not to change between two slots.
+        let (word_stride, payload_stride) = (self.word_stride, self.payload_stride);
         let mut next = self.slot(first);
         (0..count.min(self.mask + 1 - first)).map(move |_| {
             let slot = next;
             // Wrapping, because behind the last slot there may be nothing; until then each lies within the segment.
-            next.word = slot.word.wrapping_add(self.word_stride);
-            next.payload = slot.payload.wrapping_add(self.payload_stride);
+            next.word = slot.word.wrapping_add(word_stride);
+            next.payload = slot.payload.wrapping_add(payload_stride);
             slot
         })
     }
