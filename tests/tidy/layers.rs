@@ -131,7 +131,7 @@ mod tests {
     fn imports_from_above_are_found() {
         let error = found("src/ring/mod.rs", "\nuse crate::queue::Sender;");
         assert_eq!(error, ["src/ring/mod.rs:2: `ring` imports `queue`, which is not below it"]);
-        assert_eq!(found("src/sync.rs", "use crate::error::Fault;").len(), 1);
+        assert_eq!(found("src/sync/mod.rs", "use crate::error::Fault;").len(), 1);
         assert_eq!(found("src/layout/word.rs", "let x = crate::os::page();").len(), 1);
         assert_eq!(found("src/os/shm.rs", "use crate::{\n    error::OsError,\n    layout::Header,\n};").len(), 1);
         assert_eq!(found("src/error/mod.rs", "pub(in crate::queue) fn f() {}").len(), 1);

@@ -22,14 +22,14 @@ fn is_fenced(before: &str) -> bool {
 pub fn switches(source: &Source) -> Vec<String> {
     let (path, file) = (&source.path, source.path.rsplit('/').next().unwrap_or_default());
     let may_ask_os = source.is_in("src/os/") || !(source.is_in("src/") || source.is_in("crates/"));
-    let may_ask_loom = !source.is_in("src/") || path == "src/sync.rs" || path == "src/lib.rs" || file == "mod.rs";
+    let may_ask_loom = !source.is_in("src/") || path == "src/lib.rs" || file == "mod.rs";
     let mut complaints = Vec::new();
     for (line, code) in source.code() {
         if !may_ask_os && find_word(code, "target_os").next().is_some() {
             complaints.push(format!("{path}:{line}: `target_os` outside src/os/"));
         }
         if !may_ask_loom && asks_loom(code) {
-            complaints.push(format!("{path}:{line}: `cfg(loom)` outside sync.rs, lib.rs and the mod.rs files"));
+            complaints.push(format!("{path}:{line}: `cfg(loom)` outside lib.rs and the mod.rs files"));
         }
     }
     complaints
@@ -112,7 +112,7 @@ mod tests {
         assert!(switches(&at("src/os/a.rs", os)).is_empty() && switches(&at("tests/a.rs", os)).is_empty());
         for bad in ["#[cfg(loom)]", "#[cfg(not(loom))]", "if cfg!(loom) {", "#[cfg_attr(loom, allow(x))]"] {
             assert_eq!(switches(&at("src/ring/a.rs", bad)).len(), 1, "{bad}");
-            for path in ["src/sync.rs", "src/lib.rs", "src/ring/mod.rs", "loom-tests/lib.rs"] {
+            for path in ["src/sync/mod.rs", "src/lib.rs", "src/ring/mod.rs", "loom-tests/lib.rs"] {
                 assert!(switches(&at(path, bad)).is_empty(), "{path}: {bad}");
             }
         }
