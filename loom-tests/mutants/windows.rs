@@ -5,6 +5,7 @@ use super::list::{Mutant, kill};
 const WINDOW: &str = "src/ring/window.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const RING: &str = "src/ring/mod.rs";
 
 /// Weakened windows.
 pub const MUTANTS: &[Mutant] = &[
@@ -80,7 +81,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     kill(
         "many are shown Relaxed",
-        "src/ring/mod.rs",
+        RING,
         "(slot.word().load(Ordering::Acquire), slot)",
         "(slot.word().load(Ordering::Relaxed), slot)",
     ),

@@ -39,6 +39,6 @@ pub(super) fn own_lines_at_once(ring: &SharedRing, slot: Slot<'_>) {
 #[inline]
 pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
     if ring.owns_lines() {
-        run.positions().for_each(|position| own_lines_at_once(ring, ring.slot(position)));
+        run.positions().for_each(|position| own(ring, ring.slot(position)));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Segment;
 use crate::layout::control::Control;
+use crate::layout::geometry::Geometry;
 use crate::sync::{AtomicU32, AtomicU64, load_pair, pairs_are_atomic};
 
 /// From the start of a slot to the message's length.
@@ -145,8 +146,8 @@ impl Slots {
     pub(crate) fn populate(&self, index: u64, bytes: usize) -> u64 {
         let first = index & self.mask;
         let count = ((bytes / self.payload_stride) as u64).clamp(1, self.mask + 1 - first);
-        let words = self.segment.header().geometry.slots_offset as usize;
-        let payloads = words + self.segment.header().geometry.payload_offset as usize;
+        let Geometry { slots_offset, payload_offset, .. } = self.segment.header().geometry;
+        let (words, payloads) = (slots_offset as usize, (slots_offset + payload_offset) as usize);
         let region = &self.segment.region;
         if !self.word_is_near() {
             region.populate(words + first as usize * self.word_stride, count as usize * self.word_stride);

@@ -3,7 +3,7 @@
 /// Whether [`load_pair`] loads both words at once on this processor.
 ///
 /// Aligned loads of 16 bytes are atomic on every processor that has AVX: Intel 64 and IA-32 Architectures Software Developer's
-/// Manual, volume 3, 10.1.1; AMD64 Architecture Programmer's Manual, volume 2, 7.3.2.
+/// Manual, volume 3, "Guaranteed Atomic Operations"; AMD64 Architecture Programmer's Manual, volume 2, 7.3.2.
 pub fn pairs_are_atomic() -> bool {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     return std::is_x86_feature_detected!("avx");

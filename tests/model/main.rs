@@ -32,7 +32,7 @@ struct Run {
 
 impl Run {
     fn new(kind: Kind, name: Option<&UniqueName>) -> Self {
-        let options = Options::new(kind.capacity).max_len(16).senders(kind.senders).receivers(kind.receivers);
+        let options = Options::new(kind.capacity).max_len(kind.max_len).senders(kind.senders).receivers(kind.receivers);
         let options = options.when_full(kind.when_full);
         let queue = match name {
             Some(name) => Queue::create(name, options).unwrap(),

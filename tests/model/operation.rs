@@ -13,6 +13,8 @@ pub struct Kind {
     pub receivers: Ends,
     pub when_full: WhenFull,
     pub capacity: usize,
+    /// Messages share a cache line with their word, or lie apart from it.
+    pub max_len: usize,
 }
 
 /// One step. The first number says which sender or receiver does it, where there are two.
@@ -76,11 +78,13 @@ fn kind() -> impl Strategy<Value = Kind> {
         Just(WhenFull::Deadline(Duration::ZERO)),
     ];
     let capacity = prop_oneof![Just(1usize), Just(2), Just(4), Just(64)];
-    (ends(), ends(), policy, capacity).prop_map(|(senders, receivers, when_full, capacity)| Kind {
+    let max_len = prop_oneof![Just(16_usize), Just(100)];
+    (ends(), ends(), policy, capacity, max_len).prop_map(|(senders, receivers, when_full, capacity, max_len)| Kind {
         senders,
         receivers,
         when_full,
         capacity,
+        max_len,
     })
 }
 

@@ -258,10 +258,11 @@ fn a_receiver_far_behind_an_overwriting_sender_finds_what_is_there() {
 
 #[test]
 fn owning_the_lines_of_a_message_leaves_it_as_it_is() {
-    for (senders, receivers) in ALL_ENDS {
+    for ((senders, receivers), owning) in ALL_ENDS.into_iter().flat_map(|ends| [(ends, true), (ends, false)]) {
         for len in [1, 57, 64, 65, 999, 4096, 9000] {
             let queue = in_memory(Options::new(4).max_len(9000).senders(senders).receivers(receivers));
             let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            rx.set_owning(owning);
             let message = |number: usize| (0..len).map(|at| (at * 7 + number) as u8).collect::<Vec<u8>>();
             assert_eq!(tx.send_batch((0..4).map(message)), Ok(4));
             // Each way of taking a message. What was given back comes again.

@@ -427,7 +427,7 @@ fn raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>(_len: usize
     Some(processes::<ringpost::Raw<SENDERS, RECEIVERS, LEND>>())
 }
 
-/// Smaller messages go another way.
+/// Owning lines costs something with large messages alone.
 fn unowned<const SENDERS: bool, const RECEIVERS: bool>(len: usize) -> Option<Work> {
     (len >= 4096).then(processes::<ringpost::Unowned<SENDERS, RECEIVERS>>)
 }

@@ -19,7 +19,7 @@ const READ: usize = 128;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two. `OWN`: the reader writes a word of each line as it
+/// The transport. `WORDS` of 8 bytes in a message, and `GAP` between two. `OWN`: the reader writes a byte of each line as it
 /// stands, so that the writer finds the line with an owner.
 pub struct Buffers<const WORDS: usize, const GAP: usize, const OWN: bool>;
 
