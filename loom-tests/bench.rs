@@ -221,7 +221,13 @@ impl Sender {
     /// The short way, for every second message that goes alone.
     fn send_one(&mut self) -> bool {
         let message = u64::from(self.number) * 100 + self.next;
-        let sent = self.end.put_one(&*self.bench, |position, _| self.bench.write(position, message));
+        let Self { bench, end, .. } = self;
+        let mut sent = false;
+        if let SendEnd::Multi(_) = end {
+            end.open_window(&**bench, u64::MAX);
+            sent = end.put_at_once(&**bench, || true, |slot| bench.write(slot.position, message));
+        }
+        sent = sent || end.put_one(&**bench, |position, _| bench.write(position, message));
         self.note_overwritten();
         self.next += u64::from(sent);
         sent
@@ -294,19 +300,32 @@ impl Receiver {
     }
 
     /// The short ways, for every second message that is taken alone: held until it is released, or copied and released at
-    /// once. They fail on a receiver that has not looked for what came back, so the first goes the long way.
+    /// once. They fail on a receiver that has not looked for what came back, so the first goes the long way. One of many tries
+    /// the shortest way before.
     fn pull_one(&mut self) -> bool {
-        if self.got.len() % 4 == 3 {
-            let Self { bench, end, got } = self;
-            return end.pass_one(&**bench, |position, _| {
-                got.push(bench.read(position));
-                true
-            });
+        let Self { bench, end, got } = self;
+        let many = matches!(end, ReceiveEnd::Multi(_)) && end.open_window(&**bench, u64::MAX);
+        if got.len() % 4 == 3 {
+            return many && self.pull_at_once() || self.pull_at_sight();
         }
-        let Some(position) = self.end.take_one(&*self.bench) else { return false };
-        self.got.push(self.bench.read(position));
-        self.end.release_one(&*self.bench, position);
-        true
+        let taken = if many { end.take_at_once(&**bench, |_| true) } else { None };
+        let Some(position) = taken.or_else(|| end.take_one(&**bench)) else { return false };
+        got.push(bench.read(position));
+        end.release_one(&**bench, position)
+    }
+
+    fn pull_at_sight(&mut self) -> bool {
+        let Self { bench, end, got } = self;
+        end.pass_one(&**bench, |position, _| {
+            got.push(bench.read(position));
+            true
+        })
+    }
+
+    /// The shortest way, of one of many. Returns whether a message came.
+    pub fn pull_at_once(&mut self) -> bool {
+        let Self { bench, end, got } = self;
+        end.pass_at_once(&**bench, |_| true, |slot| got.push(bench.read(slot.position)))
     }
 
     /// Tries once to take messages, looks at them, and puts them back.

@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::{held, rows, waiting, windows};
+use super::{at_once, held, rows, waiting, windows};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -38,7 +38,8 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(held::MUTANTS).chain(rows::MUTANTS).chain(waiting::MUTANTS).chain(windows::MUTANTS)
+    let others = [at_once::MUTANTS, held::MUTANTS, rows::MUTANTS, waiting::MUTANTS, windows::MUTANTS];
+    MUTANTS.iter().chain(others.into_iter().flatten())
 }
 
 /// Every ordering that is not Relaxed, and the steps of the ring.
@@ -60,8 +61,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "multi sender: commit Relaxed",
         MS,
-        "store(ready.bits(), Ordering::Release)",
-        "store(ready.bits(), Ordering::Relaxed)",
+        "store(Word::ready(lap).bits(), Ordering::Release)",
+        "store(Word::ready(lap).bits(), Ordering::Relaxed)",
     ),
     kill(
         "multi sender: abort Relaxed",
@@ -142,21 +143,15 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "multi sender: another's claim Relaxed",
         MS,
-        "memory.word(position).load(Ordering::Acquire)",
-        "memory.word(position).load(Ordering::Relaxed)",
+        "Word::from_bits(word.load(Ordering::Acquire))",
+        "Word::from_bits(word.load(Ordering::Relaxed))",
     ),
     kill("head catches up to tail", MR, "saturating_sub(memory.capacity())", "saturating_sub(0)"),
     kill(
-        "multi receiver: take of what is ready Relaxed",
-        MR,
-        "taken.bits(), Ordering::Acquire, Ordering::Relaxed)",
-        "taken.bits(), Ordering::Relaxed, Ordering::Relaxed)",
-    ),
-    kill(
         "multi receiver: what another took is taken",
         MR,
-        "taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()",
-        "taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok() | true",
+        "&& exchange_word(word, ready, taken)",
+        "&& exchange_word(word, ready, taken) | true",
     ),
     kill("multi receiver: take Relaxed", MR, "to.bits(), Ordering::Acquire", "to.bits(), Ordering::Relaxed"),
     // Steps of the ring.
@@ -227,14 +222,14 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "a multi sender stores its claim",
         MS,
-        "memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed);",
-        "Ok::<u64, u64>(memory.word(position).swap(mine.bits(), Ordering::Relaxed));",
+        "word.compare_exchange(from.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()",
+        "(from, word.swap(mine.bits(), Ordering::Relaxed)).1 > 0",
     ),
     kill(
         "a multi receiver stores its take",
         MR,
-        "let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);",
-        "let won = Ok::<u64, u64>(memory.word(position).swap(to.bits(), Ordering::Relaxed));",
+        "word.compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()",
+        "(from, word.swap(to.bits(), Ordering::Relaxed)).1 > 0",
     ),
     kill(
         "tail goes past a claim that failed",

@@ -8,6 +8,7 @@
 //! `LOOM_MAX_PREEMPTIONS` is the preemption bound, 2 unless set. A mutant that survives is an error, unless the list says
 //! why that is right.
 
+mod at_once;
 mod held;
 mod list;
 mod rows;

@@ -28,8 +28,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a message is sent in a window before it is written",
         SS,
-        "if !write(slot) {\n            return false;\n        }\n        self.commit_one(memory, slot, ready);",
-        "self.commit_one(memory, slot, ready);\n        if !write(slot) {\n            return false;\n        }",
+        "write(slot);\n        self.commit_one(memory, slot, ready);\n        true",
+        "self.commit_one(memory, slot, ready);\n        write(slot);\n        true",
     ),
     kill(
         "a receiver takes in its window what is not ready",
@@ -40,14 +40,14 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a value is taken in a window before what is held",
         SR,
-        "if position != self.head || !self.is_there(memory, position, ready) || !read(slot) {",
-        "if !self.is_there(memory, position, ready) || !read(slot) {",
+        "if position != self.head || !self.is_there(memory, position, ready) || !may(slot) {",
+        "if !self.is_there(memory, position, ready) || !may(slot) {",
     ),
     kill(
         "a value in a window is read after its slot is free",
         SR,
-        "|| !self.is_there(memory, position, ready) || !read(slot) {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));",
-        "|| !self.is_there(memory, position, ready) {\n            return false;\n        }\n        self.pass_to(memory, position.wrapping_add(1));\n        read(slot);",
+        "read(slot);\n        self.pass_to(memory, position.wrapping_add(1));",
+        "self.pass_to(memory, position.wrapping_add(1));\n        read(slot);",
     ),
     kill(
         "a value is shown in a window before what is held",
@@ -64,8 +64,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what is shown is not marked as delivered",
         SR,
-        "note_delivered(memory, self.next.wrapping_add(1));\n        Some(slot)",
-        "Some(slot)",
+        "note_delivered(memory, self.next.wrapping_add(1));\n        Some((self.next, slot))",
+        "Some((self.next, slot))",
     ),
     kill(
         "many are shown before what is held",

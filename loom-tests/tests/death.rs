@@ -43,11 +43,11 @@ enum Way {
     Short,
     /// That of one message at first sight which is copied and released at once.
     Value,
-    /// That of one message in a single end's window.
+    /// That of one message about which nothing need be asked.
     AtOnce,
-    /// That of one in a single receiver's window which is copied and released at once, or of many in a single sender's.
+    /// That of one such message which is copied and released at once, or of many in a single sender's window.
     Stream,
-    /// That of many in a single receiver's window which are shown.
+    /// That of one such message which is shown, or of many in a single receiver's window.
     Shown,
     /// That of any number.
     Long,
@@ -67,10 +67,7 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 return end.put_one(memory, |position, _| bench.write(position, 100));
             }
             Way::AtOnce => {
-                return end.put_at_once(memory, |slot| {
-                    bench.write(slot.position, 100);
-                    true
-                });
+                return end.put_at_once(memory, || true, |slot| bench.write(slot.position, 100));
             }
             Way::Stream => {
                 let mut left = 1;
@@ -103,46 +100,52 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
         } else {
             ReceiveEnd::Multi(MultiReceiver::new(RECEIVER))
         };
-        let copy = |position, _| {
-            read.set(Some(bench.read(position)));
-            true
-        };
-        if single && matches!(way, Way::Value) {
-            end.pass_one(memory, copy);
+        let copy = |position| read.set(Some(bench.read(position)));
+        // One of many goes a short way only after it has looked for what came back, and so may a single one.
+        if (!single || matches!(way, Way::Short | Way::Long))
+            && let Ok(run) = end.take(memory, 1)
+        {
+            copy(run.first);
+            end.release(memory, run);
             return;
         }
-        if end.open_window(memory, u64::MAX) {
-            match way {
-                Way::AtOnce => {
-                    if let Some(position) = end.take_at_once(memory, |_| true) {
-                        read.set(Some(bench.read(position)));
-                        end.release_one(memory, position);
-                    }
-                    return;
+        end.open_window(memory, u64::MAX);
+        match way {
+            Way::Short => {
+                if let Some(position) = end.take_one(memory) {
+                    copy(position);
+                    end.release_one(memory, position);
                 }
-                Way::Stream => {
-                    end.pass_at_once(memory, |slot| copy(slot.position, slot));
-                    return;
-                }
-                Way::Shown => {
-                    end.show_many(memory, 1, look_at_word, |_, slot| copy(slot.position, slot));
-                    if read.get().is_some() {
-                        end.pass_fronts(memory, 1);
-                    }
-                    return;
-                }
-                _ => {}
             }
-        }
-        // One of many goes the short way only after it has looked for what came back.
-        if let Ok(run) = end.take(memory, 1) {
-            read.set(Some(bench.read(run.first)));
-            end.release(memory, run);
-        } else if matches!(way, Way::Value) {
-            end.pass_one(memory, copy);
-        } else if let (Way::Short, Some(position)) = (way, end.take_one(memory)) {
-            read.set(Some(bench.read(position)));
-            end.release_one(memory, position);
+            Way::Value => {
+                end.pass_one(memory, |position, _| {
+                    copy(position);
+                    true
+                });
+            }
+            Way::AtOnce => {
+                if let Some(position) = end.take_at_once(memory, |_| true) {
+                    copy(position);
+                    end.release_one(memory, position);
+                }
+            }
+            Way::Stream => {
+                end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
+            }
+            Way::Shown if single => {
+                let shown = end.show_many(memory, 1, look_at_word, |_, slot| {
+                    copy(slot.position);
+                    true
+                });
+                end.pass_fronts(memory, shown);
+            }
+            Way::Shown => {
+                if let Some((position, _)) = end.front_at_once(memory, |_| true) {
+                    copy(position);
+                    end.pass_front(memory, position);
+                }
+            }
+            Way::Long => {}
         }
     });
     died.fetch_or(done.is_none(), Relaxed);
@@ -176,8 +179,13 @@ fn count(got: &[u64], message: u64) -> usize {
 
 /// A sender dies; another sender and a receiver go on, and the receiver recovers.
 fn sender_dies(single: bool, single_receiver: bool) {
-    let windows = [Way::AtOnce, Way::Stream].into_iter().filter(|_| single && single_receiver);
-    [Way::Short, Way::Long].into_iter().chain(windows).for_each(|way| sender_dies_on(way, single, single_receiver));
+    let at_once = (single == single_receiver).then_some(Way::AtOnce);
+    let stream = (single && single_receiver).then_some(Way::Stream);
+    [Way::Short, Way::Long]
+        .into_iter()
+        .chain(at_once)
+        .chain(stream)
+        .for_each(|way| sender_dies_on(way, single, single_receiver));
 }
 
 fn sender_dies_on(way: Way, single: bool, single_receiver: bool) {
@@ -245,9 +253,8 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    let windows = [Way::AtOnce, Way::Stream, Way::Shown].into_iter().filter(|_| single);
-    let ways = [Way::Short, Way::Value, Way::Long].into_iter().chain(windows);
-    ways.for_each(|way| receiver_dies_on(way, single_sender, single));
+    let ways = [Way::Short, Way::Value, Way::Long, Way::AtOnce, Way::Stream, Way::Shown];
+    ways.into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
 }
 
 fn receiver_dies_on(way: Way, single_sender: bool, single: bool) {

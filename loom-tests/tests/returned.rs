@@ -1,6 +1,8 @@
 //! What comes back to many receivers is found by one of them, once, wherever the others' passes over the slots are.
 #![cfg(loom)]
 
+use std::sync::Arc;
+
 use loom::thread;
 use ringpost::ring::Run;
 use ringpost_loom::{Bench, Ends, Tally, explore};
@@ -120,5 +122,37 @@ fn what_comes_back_after_all_was_settled_is_found() {
         returning.join().expect("the receiver panicked");
         newcomer.drain();
         assert_eq!((two.got, newcomer.got), (vec![100], vec![101]));
+    });
+}
+
+#[test]
+fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
+    explore(Some(3), || {
+        let bench = Bench::new(MANY, 1);
+        let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
+        for receiver in [&mut one, &mut two] {
+            assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
+            assert!(receiver.end.open_window(&*bench, u64::MAX));
+        }
+        sender.send(2);
+        let b = Arc::clone(&bench);
+        let keeping = thread::spawn(move || {
+            let (position, _) = one.end.front_at_once(&*b, |_| true)?;
+            b.read(position);
+            one.end.keep_front(&*b, position);
+            Some(position)
+        });
+        two.pull_at_once();
+        if let Some(kept) = keeping.join().expect("the receiver panicked") {
+            assert!(!two.pull_at_once(), "what came back is next");
+            let again = two.take(1).expect("it comes again");
+            assert_eq!((again.first, two.end.deliveries(&*bench, kept)), (kept, 2));
+            two.finish(again);
+        }
+        two.drain();
+        let mut tally = Tally::default();
+        tally.sender(sender.done());
+        tally.unordered(two.got);
+        tally.balance();
     });
 }

@@ -14,10 +14,7 @@ const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrit
 
 /// Sends one message in the window; if there is none, the short way, and opens one.
 fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
-    let sent = end.put_at_once(bench, |slot| {
-        bench.write(slot.position, message);
-        true
-    });
+    let sent = end.put_at_once(bench, || true, |slot| bench.write(slot.position, message));
     if sent {
         return true;
     }
@@ -57,12 +54,12 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
     let mut value = None;
     match way {
         Way::Copied => {
-            end.pass_at_once(bench, |slot| value.replace(bench.read(slot.position)).is_none());
+            end.pass_at_once(bench, |_| true, |slot| value = Some(bench.read(slot.position)));
         }
         Way::Shown => {
-            let slot = end.front_at_once(bench, |_| true)?;
-            value = Some(bench.read(slot.position));
-            end.pass_fronts(bench, 1);
+            let (position, _) = end.front_at_once(bench, |_| true)?;
+            value = Some(bench.read(position));
+            end.pass_front(bench, position);
         }
         Way::Many => {
             let shown = show(bench, end, 1);
@@ -220,7 +217,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 103));
         // Head would go over what is held.
-        assert!(!receiver.end.pass_at_once(&*bench, |_| true), "a value is taken out of turn");
+        assert!(!receiver.end.pass_at_once(&*bench, |_| true, |_| ()), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
         assert_eq!(show(&bench, &receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
@@ -251,7 +248,7 @@ fn what_was_shown_is_marked_before_it_is_read() {
                     let first = bench.head().load(Relaxed);
                     Some(Run { first, count: show(&bench, &end, 2).len() as u64 })
                 }
-                _ => end.front_at_once(&*bench, |_| true).map(|slot| Run { first: slot.position, count: 1 }),
+                _ => end.front_at_once(&*bench, |_| true).map(|(first, _)| Run { first, count: 1 }),
             };
             let shown = shown.expect("a message is there");
             assert_eq!(shown.count, if matches!(way, Way::Many) { 2 } else { 1 });
@@ -278,8 +275,8 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         receiver.end.open_window(&*bench, u64::MAX);
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 101));
-        let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there").position;
-        receiver.end.keep_front(&*bench);
+        let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there").0;
+        receiver.end.keep_front(&*bench, shown);
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
         receiver.end.open_window(&*bench, u64::MAX);
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");

@@ -201,6 +201,14 @@ impl Memory for SharedRing {
         }
     }
     #[inline]
+    fn look_at(&self, slot: Slot<'_>) {
+        slot.look_ahead();
+    }
+    #[inline]
+    fn fetch_words_ahead(&self, position: u64) {
+        self.slots.fetch_words_ahead(position);
+    }
+    #[inline]
     fn fetch_all(&self, piece: Run) {
         let first_lines = piece.count.min(self.ahead);
         for position in (piece.first..piece.first.wrapping_add(first_lines)).step_by(self.line_mask as usize + 1) {

@@ -5,19 +5,26 @@ use crate::payload;
 use crate::ring::{Memory, Run};
 use crate::segment::Slot;
 
-/// Has this processor own the lines of the message in `slot`, which the caller has taken and nobody reads any more, unless that is
-/// not wanted.
+/// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
+/// unless that is not wanted.
 #[inline]
-pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>) {
+pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>, len: usize) {
+    debug_assert!(len <= ring.max_len());
     if ring.owns_lines() {
-        own_apart(ring, slot);
+        // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
+        // it is the caller's until it is released.
+        unsafe { own_apart(slot.payload(), len) }
     }
 }
 
-/// Not a part of the short ways, which have better uses for their registers.
+/// Not a part of the short ways, which have better uses for their registers; nor is what it is told kept in memory for it.
+///
+/// # Safety
+/// As [`payload::own_lines`].
 #[inline(never)]
-fn own_apart(ring: &SharedRing, slot: Slot<'_>) {
-    own(ring, slot);
+unsafe fn own_apart(from: *mut u8, len: usize) {
+    // SAFETY: by the caller's promise.
+    unsafe { payload::own_lines(from, len) }
 }
 
 #[inline]

@@ -79,36 +79,37 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Front::look(self)
     }
 
-    /// Watches for the next message for a first, short time of polling, if this is an only receiver.
+    /// Watches for the next message for a first, short time of polling.
     #[inline(never)]
     pub(super) fn watch_front(&mut self) {
         if self.polls_first() {
             let Self { link, end, .. } = self;
             let Link { ring, mapped, .. } = &**link;
             let end = end.get_mut();
-            // Where there is no window, taking goes another way, which polls by itself.
+            // If something is to come again, taking goes another way, which polls by itself.
             let _seen = end.open_window(ring, mapped.end()) && (0..FIRST_POLLS).any(|_| watch(end.next(ring)));
         }
     }
 }
 
-/// The next message, shown to the program but still the next.
+/// A message that is shown to the program: the only receiver's next one still, or taken by one of many.
 struct Front<'r> {
     link: &'r Link,
     end: &'r mut ReceiveEnd,
+    position: u64,
     slot: Slot<'r>,
 }
 
 impl<'r> Front<'r> {
-    /// It, if an only receiver that holds nothing knows where it comes, and it is there. Small enough to become a part of its caller.
+    /// The next one, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn look<T: ?Sized>(receiver: &'r mut Receiver<T>) -> Option<Self> {
         let Receiver { link, end, holds, .. } = receiver;
         let (link, end): (&Link, _) = (link, end.get_mut());
         let ring = &link.ring;
         let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
-        let slot = end.front_at_once(ring, may)?;
-        Some(Self { link, end, slot })
+        let (position, slot) = end.front_at_once(ring, may)?;
+        Some(Self { link, end, position, slot })
     }
 
     /// Has it read, and frees its slot.
@@ -118,10 +119,10 @@ impl<'r> Front<'r> {
         let len = bytes.len() as u64;
         let value = read(message(bytes));
         // From here on nothing panics.
-        let Self { link, end, slot } = &mut self;
+        let Self { link, end, position, slot } = &mut self;
         if link.is_here() {
-            own_lines(&link.ring, *slot);
-            end.pass_fronts(&link.ring, 1);
+            own_lines(&link.ring, *slot, len as usize);
+            end.pass_front(&link.ring, *position);
             link.note_pulled(1, len);
             link.wake_senders(1);
         }
@@ -135,16 +136,16 @@ impl Drop for Front<'_> {
     /// The program has panicked. A part of its caller, so that this can stay in registers until then.
     #[inline(always)]
     fn drop(&mut self) {
-        keep(self.link, self.end);
+        keep(self.link, self.end, self.position);
     }
 }
 
-/// Leaves the next message where it is, to be delivered again.
+/// Leaves the message at `position` where it is, to be delivered again.
 #[cold]
 #[inline(never)]
-pub(super) fn keep(link: &Link, end: &mut ReceiveEnd) {
+pub(super) fn keep(link: &Link, end: &mut ReceiveEnd, position: u64) {
     if link.is_here() {
-        end.keep_front(&link.ring);
+        end.keep_front(&link.ring, position);
         link.wake_receivers(1);
     }
 }

@@ -190,7 +190,7 @@ impl Drop for Fronts<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         release_read(self.link, self.end, Run { first: self.first, count: self.read });
-        keep(self.link, self.end);
+        keep(self.link, self.end, self.first.wrapping_add(self.read));
     }
 }
 

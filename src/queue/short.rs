@@ -47,7 +47,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.take_slowly(deadline())
     }
 
-    /// The shortest way: an only receiver that knows where the next message comes. Small enough to become a part of its caller.
+    /// The shortest way: all that is behind the next message is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn take_at_once(&mut self) -> Option<u64> {
         let Self { link, end, holds, held, .. } = self;
@@ -120,8 +120,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         let ring = &self.link.ring;
         let slot = ring.slot(position);
-        let bytes = ring.len(slot) as u64;
-        own_lines(ring, slot);
+        let len = ring.len(slot);
+        own_lines(ring, slot, len);
         let in_turn = self.holds.get().is_none()
             && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
         if in_turn {
@@ -129,7 +129,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         } else {
             self.release_out_of_turn(position);
         }
-        self.note_passed(bytes);
+        self.note_passed(len as u64);
     }
 
     #[cold]
@@ -169,25 +169,22 @@ impl<T: ?Sized + Payload> Receiver<T> {
         Ok(None)
     }
 
-    /// The shortest way: an only receiver that holds nothing and knows where the next message comes. Small enough to become a
-    /// part of its caller.
+    /// The shortest way: all that is behind the next message is known, and nothing is held that comes before it. Small enough to
+    /// become a part of its caller.
     #[inline(always)]
     fn pass_at_once<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Option<V> {
         let Self { link, end, holds, .. } = self;
         let ring = &link.ring;
         let (mut value, mut len) = (None, 0);
-        let passed = end.get_mut().pass_at_once(ring, |slot| {
-            let may = link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
-            if may {
-                let bytes = bytes(ring, slot);
-                len = bytes.len() as u64;
-                value = Some(copy(bytes));
-                own_lines(ring, slot);
-            }
-            may
+        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+        let passed = end.get_mut().pass_at_once(ring, may, |slot| {
+            let bytes = bytes(ring, slot);
+            len = bytes.len();
+            value = Some(copy(bytes));
+            own_lines(ring, slot, len);
         });
         if passed {
-            self.note_passed(len);
+            self.note_passed(len as u64);
         }
         value
     }
@@ -210,15 +207,15 @@ impl<T: ?Sized + Payload> Receiver<T> {
             if sound {
                 mapped.map_ahead(ring, Run { first: position, count: 1 });
                 let bytes = bytes(ring, slot);
-                len = bytes.len() as u64;
+                len = bytes.len();
                 value = Some(copy(bytes));
-                own_lines(ring, slot);
+                own_lines(ring, slot, len);
             }
             sound
         });
         if passed {
             end.open_window(ring, mapped.end());
-            self.note_passed(len);
+            self.note_passed(len as u64);
         }
         Ok(value)
     }

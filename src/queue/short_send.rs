@@ -19,18 +19,13 @@ impl<T: ?Sized + Payload> Sender<T> {
         if self.send_at_sight(message)? { Ok(()) } else { self.send_slowly(message, limit(self)) }
     }
 
-    /// The shortest: an only sender that knows where the next free slot is. Small enough to become a part of its caller.
+    /// The shortest: where the next slot is free, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn send_at_once(&mut self, bytes: &[u8]) -> bool {
         let Self { link, end, .. } = self;
         let ring = &link.ring;
-        let sent = end.put_at_once(ring, |slot| {
-            let may = ring.fits(bytes.len()) && link.is_here() && link.takes_messages();
-            if may {
-                write(ring, slot, bytes);
-            }
-            may
-        });
+        let may = || ring.fits(bytes.len()) && link.is_here() && link.takes_messages();
+        let sent = end.put_at_once(ring, may, |slot| write(ring, slot, bytes));
         if sent {
             self.link.note_sent(1, bytes.len() as u64);
         }

@@ -33,16 +33,21 @@ impl SendEnd {
         }
     }
 
-    /// The same in the only sender's window, where it knows all that it would ask, if `write` wants to: the shortest way.
+    /// The same where [`open_window`](Self::open_window) has said that it need not ask much, if `may` agrees: the shortest way.
     #[inline(always)]
-    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+    pub fn put_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce() -> bool,
+        write: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
         match self {
-            Self::Single(end) => end.put_at_once(memory, write),
-            Self::Multi(_) => false,
+            Self::Single(end) => end.put_at_once(memory, may, write),
+            Self::Multi(end) => end.put_at_once(memory, may, write),
         }
     }
 
-    /// Sends messages in that window, for as long as `write` writes one and says its length. Returns how many, and their lengths
+    /// Sends messages in an only sender's window, for as long as `write` writes one and says its length. Returns how many, and their lengths
     /// in all. Tail tells of them after [`publish_tail`](Self::publish_tail).
     #[inline]
     pub fn put_many<'m, M: Memory>(
@@ -72,12 +77,16 @@ impl SendEnd {
         }
     }
 
-    /// Opens that window over the free slots before `end`. Returns whether there is one.
+    /// May go on at once with slots before `end`: opens an only sender's window over those that are free. Returns whether there is
+    /// one.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         match self {
             Self::Single(single) => single.open_window(memory, end),
-            Self::Multi(_) => false,
+            Self::Multi(multi) => {
+                multi.set_limit(end);
+                false
+            }
         }
     }
 
@@ -164,30 +173,35 @@ impl ReceiveEnd {
         }
     }
 
-    /// The same in the only receiver's window: the shortest way.
+    /// The same where [`open_window`](Self::open_window) has said that it need not ask much, if `may` agrees: the shortest way.
     #[inline(always)]
-    pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+    pub fn pass_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+        read: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
         match self {
-            Self::Single(end) => end.pass_at_once(memory, read),
-            Self::Multi(_) => false,
+            Self::Single(end) => end.pass_at_once(memory, may, read),
+            Self::Multi(end) => end.pass_at_once(memory, may, read),
         }
     }
 
-    /// Shows the program the next message in that window, if `may` agrees. Then it is passed with [`pass_fronts`](Self::pass_fronts),
-    /// or kept with [`keep_front`](Self::keep_front).
+    /// Shows the program the next message so, with its position: it is the only receiver's next one still, or taken by one of many. Then
+    /// it is passed with [`pass_front`](Self::pass_front), or kept with [`keep_front`](Self::keep_front).
     #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
         may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<M::Slot<'m>> {
+    ) -> Option<(u64, M::Slot<'m>)> {
         match self {
             Self::Single(end) => end.front_at_once(memory, may),
-            Self::Multi(_) => None,
+            Self::Multi(end) => end.take_at_once(memory, may),
         }
     }
 
-    /// The same for up to `most` messages, one after another, for as long as `show` goes on; see
+    /// The same for up to `most` messages in an only receiver's window, one after another, for as long as `show` goes on; see
     /// [`SingleReceiver::show_many`].
     #[inline(always)]
     pub fn show_many<'m, M: Memory, V>(
@@ -229,29 +243,42 @@ impl ReceiveEnd {
         }
     }
 
-    /// The message that was shown stays, to be delivered once more.
-    #[cold]
-    pub fn keep_front<M: Memory>(&mut self, memory: &M) {
-        if let Self::Single(end) = self {
-            end.keep_front(memory);
+    /// Frees the slot of the message at `position`, the one that was shown.
+    #[inline]
+    pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
+        match self {
+            Self::Single(end) => end.pass_fronts(memory, 1),
+            Self::Multi(end) => _ = end.release_one(memory, position),
         }
     }
 
-    /// Takes one message as [`take_one`](Self::take_one) does, in the only receiver's window, if `may` agrees.
+    /// The message at `position`, the one that was shown, stays, to be delivered once more.
+    #[cold]
+    pub fn keep_front<M: Memory>(&mut self, memory: &M, position: u64) {
+        match self {
+            Self::Single(end) => end.keep_front(memory),
+            Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, true),
+        }
+    }
+
+    /// Takes one message as [`take_one`](Self::take_one) does, but so.
     #[inline(always)]
     pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
         match self {
             Self::Single(end) => end.take_at_once(memory, may),
-            Self::Multi(_) => None,
+            Self::Multi(end) => end.take_at_once(memory, may).map(|(position, _)| position),
         }
     }
 
-    /// Opens that window over the slots before `end`. Returns whether there is one.
+    /// May go on at once with slots before `end`, unless something is to come again. Returns whether it may.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         match self {
             Self::Single(single) => single.open_window(memory, end),
-            Self::Multi(_) => false,
+            Self::Multi(multi) => {
+                multi.set_limit(end);
+                true
+            }
         }
     }
 

@@ -77,6 +77,12 @@ pub trait Memory {
     /// The same for slots that will be read.
     #[inline]
     fn look_ahead(&self, _position: u64, _end: u64) {}
+    /// A hint that the message in a slot will be read as soon as it has been taken.
+    #[inline]
+    fn look_at(&self, _slot: Self::Slot<'_>) {}
+    /// A hint that the words some way behind `position` will be exchanged, one after another.
+    #[inline]
+    fn fetch_words_ahead(&self, _position: u64) {}
     /// A hint that all slots of a run that lies within one lap will be read now, and are not being written.
     #[inline]
     fn fetch_all(&self, _piece: Run) {}

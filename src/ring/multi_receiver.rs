@@ -7,6 +7,9 @@ use super::{
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
+/// So many messages one after another look like a stream, and more of them are likely to be there already.
+const STREAM: u64 = 32;
+
 /// The private state of one of many receivers.
 #[derive(Debug)]
 pub struct MultiReceiver {
@@ -14,6 +17,10 @@ pub struct MultiReceiver {
     /// Everything that came back up to this epoch has been looked at.
     pub(super) seen_epoch: Option<u64>,
     scan: Option<Scan>,
+    /// With positions below it, it may go on at once.
+    limit: u64,
+    /// Messages that it has taken at once since it last found none.
+    in_a_row: u64,
     freed: bool,
     redelivered: u64,
 }
@@ -32,7 +39,7 @@ struct Scan {
 impl MultiReceiver {
     /// A receiver that signs what it takes with `owner` (1 to 1023).
     pub fn new(owner: u16) -> Self {
-        Self { owner, seen_epoch: None, scan: None, freed: false, redelivered: 0 }
+        Self { owner, seen_epoch: None, scan: None, limit: 0, in_a_row: 0, freed: false, redelivered: 0 }
     }
 
     /// Takes between one and `want` messages: what came back first, then from head. Each must be released or given back.
@@ -74,6 +81,57 @@ impl MultiReceiver {
             help(memory.head(), head, head.wrapping_add(1));
         }
         mine.then_some(head)
+    }
+
+    /// Does what [`take_one`](Self::take_one) does with a message below the limit that `may` agrees to: the shortest way.
+    #[inline(always)]
+    pub fn take_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<(u64, M::Slot<'m>)> {
+        if self.new_epoch(memory).is_some() {
+            return None;
+        }
+        let head = read_cursor(memory.head());
+        if head >= self.limit {
+            return None;
+        }
+        let (slot, ready) = (memory.slot(head), Word::ready(memory.lap(head)));
+        // Acquire: take, pairs with commit: `may` looks at what was committed, which is ours if the exchange succeeds.
+        if slot.word().load(Ordering::Acquire) != ready.bits() || !may(slot) {
+            self.in_a_row = 0;
+            return None;
+        }
+        memory.look_at(slot);
+        if !exchange_word(slot.word(), ready, ready.taken_by(self.owner)) {
+            return None;
+        }
+        self.in_a_row += 1;
+        if self.in_a_row > STREAM {
+            memory.fetch_words_ahead(head);
+        }
+        help(memory.head(), head, head.wrapping_add(1));
+        Some((head, slot))
+    }
+
+    /// Takes a message so, has `read` copy it, and frees its slot.
+    #[inline(always)]
+    pub fn pass_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+        read: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
+        let Some((position, slot)) = self.take_at_once(memory, may) else { return false };
+        read(slot);
+        self.release_one(memory, position)
+    }
+
+    /// With positions below `end`, it may go on at once from now on.
+    #[inline]
+    pub fn set_limit(&mut self, end: u64) {
+        self.limit = end;
     }
 
     /// The word to watch for the next message, and what it will be, as long as nobody else takes that.
@@ -259,15 +317,17 @@ fn catch_up<M: Memory>(memory: &M, head: u64, patience: &mut Patience) -> Result
 /// Takes the message whose word this is, if it is there.
 #[inline]
 fn take_ready(word: &AtomicU64, ready: Word, taken: Word) -> bool {
-    // Relaxed: nothing is read before the exchange. Acquire: take, pairs with commit: the payload is whole. Relaxed on failure:
-    // somebody was faster.
-    word.load(Ordering::Relaxed) == ready.bits()
-        && word.compare_exchange(ready.bits(), taken.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+    // Relaxed: nothing is read before the exchange.
+    word.load(Ordering::Relaxed) == ready.bits() && exchange_word(word, ready, taken)
 }
 
 #[inline]
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    // Acquire: take, pairs with commit and give back: the payload is whole. Relaxed on failure: we look again.
-    let won = memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed);
-    if won.is_ok() { Step::Mine } else { Step::Again }
+    if exchange_word(memory.word(position), from, to) { Step::Mine } else { Step::Again }
+}
+
+#[inline]
+fn exchange_word(word: &AtomicU64, from: Word, to: Word) -> bool {
+    // Acquire: take, pairs with commit and give back: the payload is whole. Relaxed on failure: somebody was faster.
+    word.compare_exchange(from.bits(), to.bits(), Ordering::Acquire, Ordering::Relaxed).is_ok()
 }

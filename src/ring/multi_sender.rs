@@ -1,12 +1,12 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Step, advance, check_full, contradiction, help, make_all_ready,
-    read_cursor,
+    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help,
+    make_all_ready, read_cursor,
 };
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The private state of one of many senders.
 #[derive(Debug)]
@@ -16,13 +16,15 @@ pub struct MultiSender {
     pub(super) overwrite: bool,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
+    /// With positions below it, it may go on at once.
+    limit: u64,
     overwritten: u64,
 }
 
 impl MultiSender {
     /// A sender that signs its claims with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
-        Self { owner, overwrite, free_by_head, overwritten: 0 }
+        Self { owner, overwrite, free_by_head, limit: 0, overwritten: 0 }
     }
 
     /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
@@ -37,7 +39,7 @@ impl MultiSender {
     /// Makes the message at `position`, the one that was claimed, visible.
     #[inline]
     pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
-        make_ready(memory, position);
+        make_ready(memory.word(position), memory.lap(position));
         help(memory.tail(), position, position.wrapping_add(1));
     }
 
@@ -50,8 +52,39 @@ impl MultiSender {
         true
     }
 
+    /// Does what [`put_one`](Self::put_one) does with a slot below the limit, if `may` agrees: the shortest way.
+    #[inline(always)]
+    pub fn put_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce() -> bool,
+        write: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
+        let tail = read_cursor(memory.tail());
+        if tail >= self.limit {
+            return false;
+        }
+        let (slot, lap) = (memory.slot(tail), memory.lap(tail));
+        let free = look_to_claim(slot.word());
+        if free != Word::free(lap) || !may() || !self.exchange(slot.word(), lap, free) {
+            return false;
+        }
+        write(slot);
+        make_ready(slot.word(), lap);
+        help(memory.tail(), tail, tail.wrapping_add(1));
+        true
+    }
+
+    /// With positions below `end`, it may go on at once from now on; with 0, not until it is told again.
+    #[inline]
+    pub fn set_limit(&mut self, end: u64) {
+        self.limit = end;
+    }
+
     /// Claims between one and `want` slots in a row. Each must be committed or aborted.
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
+        // What is claimed now may be left to be aborted later: not behind our back.
+        self.limit = 0;
         let mut patience = Patience::new(memory);
         loop {
             patience.spend()?;
@@ -114,10 +147,9 @@ impl MultiSender {
     #[inline]
     fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
-        // Acquire: claim, pairs with release and abort and claim: whoever sees a claim sees a head no older than its owner.
-        let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+        let word = look_to_claim(memory.word(position));
         if word == Word::free(lap) {
-            return Ok(self.exchange(memory, position, word));
+            return Ok(self.step(memory, position, word));
         }
         self.claim_other(memory, position, word)
     }
@@ -130,14 +162,14 @@ impl MultiSender {
             return Err(contradiction("state word at tail", Word::free(lap), word));
         };
         match (word.lap_order(lap), state) {
-            (LapOrder::Same, State::Free) => Ok(self.exchange(memory, position, word)),
+            (LapOrder::Same, State::Free) => Ok(self.step(memory, position, word)),
             (LapOrder::Same | LapOrder::Newer, _) => Ok(Step::Passed),
             (LapOrder::Ancient, _) | (LapOrder::Previous, State::Free) => {
                 Err(contradiction("lap at tail", Word::free(lap), word))
             }
             (LapOrder::Previous, _) if self.free_by_head => self.claim_behind_head(memory, position, word),
             (LapOrder::Previous, State::Ready | State::Retry) if self.overwrite => {
-                let step = self.exchange(memory, position, word);
+                let step = self.step(memory, position, word);
                 self.overwritten += u64::from(matches!(step, Step::Mine));
                 Ok(step)
             }
@@ -154,7 +186,7 @@ impl MultiSender {
         let ahead = position.wrapping_sub(head);
         let uncommitted = matches!(word.state(), Some(State::Claim | State::Take));
         if ahead < memory.capacity() && !uncommitted {
-            return Ok(self.exchange(memory, position, word));
+            return Ok(self.step(memory, position, word));
         }
         if ahead == memory.capacity() {
             return Ok(if uncommitted { stop_at(memory, position, word) } else { Step::Stop(None) });
@@ -167,20 +199,29 @@ impl MultiSender {
     }
 
     #[inline]
-    fn exchange<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Step {
-        let mine = Word::claim(memory.lap(position), self.owner);
+    fn step<M: Memory>(&self, memory: &M, position: u64, from: Word) -> Step {
+        if self.exchange(memory.word(position), memory.lap(position), from) { Step::Mine } else { Step::Again }
+    }
+
+    #[inline]
+    fn exchange(&self, word: &AtomicU64, lap: u64, from: Word) -> bool {
+        let mine = Word::claim(lap, self.owner);
         // AcqRel: claim, pairs with release and abort and claim: whoever had the slot has read or written it before us, and
         // whoever helps tail over our claim sees the head that we saw. Relaxed on failure: we look again.
-        let won = memory.word(position).compare_exchange(word.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed);
-        if won.is_ok() { Step::Mine } else { Step::Again }
+        word.compare_exchange(from.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
 #[inline]
-fn make_ready<M: Memory>(memory: &M, position: u64) {
-    let ready = Word::ready(memory.lap(position));
+fn look_to_claim(word: &AtomicU64) -> Word {
+    // Acquire: claim, pairs with release and abort and claim: whoever sees a claim sees a head no older than its owner.
+    Word::from_bits(word.load(Ordering::Acquire))
+}
+
+#[inline]
+fn make_ready(word: &AtomicU64, lap: u64) {
     // Release: commit, pairs with take.
-    memory.word(position).store(ready.bits(), Ordering::Release);
+    word.store(Word::ready(lap).bits(), Ordering::Release);
 }
 
 /// Frees a slot of the last lap that has nothing to read. Word first: had head been helped first and had we died

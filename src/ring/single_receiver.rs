@@ -116,14 +116,14 @@ impl SingleReceiver {
         &mut self,
         memory: &'m M,
         may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<M::Slot<'m>> {
+    ) -> Option<(u64, M::Slot<'m>)> {
         let ready = self.window.ready_at(self.next)?;
         let slot = memory.slot(self.next);
         if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {
             return None;
         }
         note_delivered(memory, self.next.wrapping_add(1));
-        Some(slot)
+        Some((self.next, slot))
     }
 
     /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on, which is told how many
@@ -190,14 +190,20 @@ impl SingleReceiver {
 
     /// Does what [`pass_one`](Self::pass_one) does with a message in the window: the shortest way.
     #[inline(always)]
-    pub fn pass_at_once<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+    pub fn pass_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+        read: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
         let position = self.next;
         let Some(ready) = self.window.ready_at(position) else { return false };
         let slot = memory.slot(position);
         // What came back has closed the window.
-        if position != self.head || !self.is_there(memory, position, ready) || !read(slot) {
+        if position != self.head || !self.is_there(memory, position, ready) || !may(slot) {
             return false;
         }
+        read(slot);
         self.pass_to(memory, position.wrapping_add(1));
         true
     }

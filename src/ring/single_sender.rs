@@ -45,13 +45,19 @@ impl SingleSender {
     /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
     /// it was sent.
     #[inline(always)]
-    pub fn put_at_once<'m, M: Memory>(&mut self, memory: &'m M, write: impl FnOnce(M::Slot<'m>) -> bool) -> bool {
+    pub fn put_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce() -> bool,
+        write: impl FnOnce(M::Slot<'m>),
+    ) -> bool {
         let position = self.tail;
         let Some(ready) = self.window.ready_at(position) else { return false };
-        let slot = memory.slot(position);
-        if !write(slot) {
+        if !may() {
             return false;
         }
+        let slot = memory.slot(position);
+        write(slot);
         self.commit_one(memory, slot, ready);
         true
     }

@@ -11,6 +11,7 @@
 
 mod access;
 mod create;
+mod fetch;
 mod heap;
 mod list;
 mod mapping;

@@ -4,13 +4,15 @@ use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-use super::Segment;
+use super::{Segment, fetch};
 use crate::layout::control::Control;
 use crate::layout::geometry::Geometry;
 use crate::sync::{AtomicU32, AtomicU64, load_pair, pairs_are_atomic};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
+/// How many cache lines ahead of its exchanges one of many receivers asks for words.
+const WORD_LINES_AHEAD: u64 = 8;
 
 /// Where the cursors, and each slot's word, length and payload lie. Keeps the segment mapped.
 ///
@@ -27,6 +29,8 @@ pub(crate) struct Slots {
     payload_stride: usize,
     fixed_len: bool,
     in_pairs: bool,
+    /// Words that share a cache line, less one.
+    word_line_mask: u64,
     segment: Arc<Segment>,
 }
 
@@ -51,6 +55,7 @@ impl Slots {
             payload_stride: geometry.payload_stride as usize,
             fixed_len: geometry.request.fixed_len,
             in_pairs: geometry.word_stride == 16 && geometry.payload_offset == 8 && pairs_are_atomic(),
+            word_line_mask: (64 / geometry.word_stride).max(1) - 1,
             segment,
         }
     }
@@ -117,28 +122,23 @@ impl Slots {
     /// hint that changes nothing.
     #[inline]
     pub(crate) fn fetch_ahead(&self, index: u64) {
-        let place = self.slot(index).payload().cast::<i8>();
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: every x86-64 processor has the instruction; the address is within the segment, and a prefetch does not
-        // fault anywhere.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(place);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
+        fetch::to_write(self.slot(index).payload);
     }
 
     /// The same, to be read soon.
     #[inline]
     pub(crate) fn look_ahead(&self, index: u64) {
-        let place = self.slot(index).payload().cast::<i8>();
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place);
+        self.slot(index).look_ahead();
+    }
+
+    /// Asks for the line of words that lies [`WORD_LINES_AHEAD`] behind that of the slot at `index`, to be written, if that is the
+    /// first one on its line.
+    #[inline]
+    pub(crate) fn fetch_words_ahead(&self, index: u64) {
+        if index & self.word_line_mask == 0 {
+            let ahead = (self.word_line_mask + 1) * WORD_LINES_AHEAD;
+            fetch::to_write(self.slot(index.wrapping_add(ahead)).word);
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
     }
 
     /// Has the kernel map the pages of up to `bytes` bytes of slots from `index` on, taken modulo the capacity, so that
@@ -182,6 +182,12 @@ impl<'s> Slot<'s> {
         debug_assert!(self.slots.in_pairs());
         // SAFETY: a slot that is a pair has 16 bytes, and begins at a multiple of that as the first does, which begins a page.
         unsafe { load_pair(self.word.cast::<u64>()) }
+    }
+
+    /// Asks the processor to fetch the beginning of its payload, to be read soon: a hint that changes nothing.
+    #[inline]
+    pub(crate) fn look_ahead(self) {
+        fetch::to_read(self.payload);
     }
 
     /// The length of its message. `None`: every message has the same (`fixed_len`), and there is no such word.

@@ -1,0 +1,65 @@
+//! Mutants of the shortest ways of many senders and receivers.
+
+use super::list::{Mutant, kill};
+
+const MS: &str = "src/ring/multi_sender.rs";
+const MR: &str = "src/ring/multi_receiver.rs";
+const ENDS: &str = "src/ring/ends.rs";
+
+/// Weakened short cuts.
+pub const MUTANTS: &[Mutant] = &[
+    kill(
+        "at once: a claim that failed counts",
+        MS,
+        "|| !self.exchange(slot.word(), lap, free) {\n            return false;",
+        "|| (self.exchange(slot.word(), lap, free), false).1 {\n            return false;",
+    ),
+    kill(
+        "at once: a slot is claimed that is not free",
+        MS,
+        "if free != Word::free(lap) || !may()",
+        "if free.bits() == 0 || !may()",
+    ),
+    kill(
+        "at once: a message is committed before it is written",
+        MS,
+        "write(slot);\n        make_ready(slot.word(), lap);",
+        "make_ready(slot.word(), lap);\n        write(slot);",
+    ),
+    kill(
+        "at once: tail goes past the next claim, too",
+        MS,
+        "help(memory.tail(), tail, tail.wrapping_add(1));\n        true",
+        "help(memory.tail(), tail, tail.wrapping_add(2));\n        true",
+    ),
+    kill(
+        "at once: a take that failed counts",
+        MR,
+        "if !exchange_word(slot.word(), ready, ready.taken_by(self.owner)) {",
+        "if (exchange_word(slot.word(), ready, ready.taken_by(self.owner)), false).1 {",
+    ),
+    kill(
+        "at once: a value is read after its slot is free",
+        MR,
+        "read(slot);\n        self.release_one(memory, position)",
+        "self.release_one(memory, position);\n        read(slot);\n        true",
+    ),
+    kill(
+        "at once: head goes past the next message, too",
+        MR,
+        "help(memory.head(), head, head.wrapping_add(1));\n        Some((head, slot))",
+        "help(memory.head(), head, head.wrapping_add(2));\n        Some((head, slot))",
+    ),
+    kill(
+        "at once: what came back is passed over",
+        MR,
+        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let head = read_cursor(memory.head());\n        if head >= self.limit {",
+        "        let head = read_cursor(memory.head());\n        if head >= self.limit {",
+    ),
+    kill(
+        "at once: what one of many was shown and keeps does not say so",
+        ENDS,
+        "Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, true),",
+        "Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, false),",
+    ),
+];
