@@ -47,6 +47,8 @@ enum Way {
     AtOnce,
     /// That of one such message which is copied and released at once, or of many in a single sender's window.
     Stream,
+    /// That of one such message which is written in place.
+    Lent,
     /// That of one such message which is shown, or of many in a single receiver's window.
     Shown,
     /// That of any number.
@@ -68,6 +70,11 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
             }
             Way::AtOnce => {
                 return end.put_at_once(memory, || true, |slot| bench.write(slot.position, 100));
+            }
+            Way::Lent => {
+                let Some(position) = end.lend_at_once(memory, || true) else { return false };
+                bench.write(position, 100);
+                end.commit_lent(memory, position);
             }
             Way::Stream => {
                 let mut left = 1;
@@ -145,7 +152,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                     end.pass_front(memory, position);
                 }
             }
-            Way::Long => {}
+            Way::Long | Way::Lent => {}
         }
     });
     died.fetch_or(done.is_none(), Relaxed);
@@ -179,7 +186,7 @@ fn count(got: &[u64], message: u64) -> usize {
 
 /// A sender dies; another sender and a receiver go on, and the receiver recovers.
 fn sender_dies(single: bool, single_receiver: bool) {
-    let at_once = (single == single_receiver).then_some(Way::AtOnce);
+    let at_once = [Way::AtOnce, Way::Lent].into_iter().filter(|_| single == single_receiver);
     let stream = (single && single_receiver).then_some(Way::Stream);
     [Way::Short, Way::Long]
         .into_iter()

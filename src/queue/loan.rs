@@ -37,8 +37,9 @@ impl Sender {
     /// loan.commit();
     /// # Ok::<(), ringpost::Error>(())
     /// ```
+    #[inline]
     pub fn loan(&mut self, len: usize) -> Result<Loan<'_>, SendError> {
-        let slot = self.loan_slot(len, self.policy())?;
+        let slot = self.loan_slot(len, Self::policy)?;
         Ok(Loan::new(self, slot))
     }
 
@@ -47,7 +48,7 @@ impl Sender {
     /// # Errors
     /// As [`send_timeout`](Self::send_timeout).
     pub fn loan_timeout(&mut self, len: usize, timeout: Duration) -> Result<Loan<'_>, SendError> {
-        let slot = self.loan_slot(len, Limit::Until(Deadline::after(timeout)))?;
+        let slot = self.loan_slot(len, |_| Limit::Until(Deadline::after(timeout)))?;
         Ok(Loan::new(self, slot))
     }
 }
@@ -58,29 +59,34 @@ impl<T: Payload> Sender<T> {
     ///
     /// # Errors
     /// As [`send`](Self::send); waits for room as that does.
+    #[inline]
     pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
-        let slot = self.loan_slot(size_of::<T>(), self.policy())?;
+        let slot = self.loan_slot(size_of::<T>(), Self::policy)?;
         Ok(Loan::new(self, slot))
     }
 }
 
 impl<'a, T: ?Sized + Payload> Loan<'a, T> {
+    #[inline]
     pub(super) fn new(sender: &'a mut Sender<T>, slot: *mut [u8]) -> Self {
         Self { sender, slot }
     }
 
     /// Sends the message as it stands in the slot.
+    #[inline]
     pub fn commit(self) {
         let len = self.slot.len();
         self.sender.end_loan(Some(len));
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
         // SAFETY: the slot was lent by the sender, which this loan borrows, and is claimed until the loan ends; its
         // bytes are mapped as long as the sender lives, and nobody else may write them.
         unsafe { &*self.slot }
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`; and `&mut self` makes it the only reference.
         unsafe { &mut *self.slot }
@@ -106,18 +112,21 @@ impl Loan<'_> {
 impl<T: ?Sized + Payload> Deref for Loan<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         T::ref_from_bytes(self.bytes()).expect("slots have the size and alignment of their queue's messages")
     }
 }
 
 impl<T: ?Sized + Payload> DerefMut for Loan<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         T::mut_from_bytes(self.bytes_mut()).expect("slots have the size and alignment of their queue's messages")
     }
 }
 
 impl<T: ?Sized + Payload> Drop for Loan<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.sender.end_loan(None);
     }

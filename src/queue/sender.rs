@@ -272,12 +272,14 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// Lends the slot at `position`: its address and size. If the loan is leaked, the next claim gives the slot up.
+    #[inline]
     pub(super) fn lend(&mut self, position: u64, len: usize) -> *mut [u8] {
         self.open = Some(Run { first: position, count: 1 });
         core::ptr::slice_from_raw_parts_mut(self.link.ring.slot(position).payload(), len)
     }
 
     /// Ends a loan: commits the first `len` bytes, or gives the slot up.
+    #[inline]
     pub(super) fn end_loan(&mut self, len: Option<usize>) {
         let Some(run) = self.open.take() else { return };
         if !self.link.is_here() {
@@ -286,16 +288,29 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
         match len {
             Some(len) => {
-                self.link.ring.set_len(self.link.ring.slot(run.first), len);
-                self.publish(run, len as u64);
+                let ring = &self.link.ring;
+                ring.set_len(ring.slot(run.first), len);
+                self.end.commit_lent(ring, run.first);
+                self.link.note_sent(1, len as u64);
             }
             None => self.abort(run),
         }
     }
 
-    pub(super) fn loan_slot(&mut self, len: usize, limit: Limit) -> Result<*mut [u8], SendError> {
+    /// Lends a slot for a message of `len` bytes; the clock is not read before the short way has failed.
+    #[inline]
+    pub(super) fn loan_slot(&mut self, len: usize, limit: impl FnOnce(&Self) -> Limit) -> Result<*mut [u8], SendError> {
+        match self.lend_at_once(len) {
+            Some(slot) => Ok(slot),
+            None => self.loan_otherwise(len, limit(self)),
+        }
+    }
+
+    #[inline(never)]
+    fn loan_otherwise(&mut self, len: usize, limit: Limit) -> Result<*mut [u8], SendError> {
         self.check_len(len)?;
         let run = self.claim(1, limit)?;
+        self.end.open_window(&self.link.ring, self.link.mapped.end());
         Ok(self.lend(run.first, len))
     }
 

@@ -22,14 +22,22 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// The shortest: where the next slot is free, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn send_at_once(&mut self, bytes: &[u8]) -> bool {
-        let Self { link, end, .. } = self;
+        let Self { link, end, open, .. } = self;
         let ring = &link.ring;
-        let may = || ring.fits(bytes.len()) && link.is_here() && link.takes_messages();
+        let may = || may(link, *open, bytes.len());
         let sent = end.put_at_once(ring, may, |slot| write(ring, slot, bytes));
         if sent {
             self.link.note_sent(1, bytes.len() as u64);
         }
         sent
+    }
+
+    /// Lends a slot for a message of `len` bytes in the same way.
+    #[inline(always)]
+    pub(super) fn lend_at_once(&mut self, len: usize) -> Option<*mut [u8]> {
+        let Self { link, end, open, .. } = self;
+        let position = end.lend_at_once(&link.ring, || may(link, *open, len))?;
+        Some(self.lend(position, len))
     }
 
     /// Anyone, when there is a free slot.
@@ -63,4 +71,11 @@ impl<T: ?Sized + Payload> Sender<T> {
         self.publish(run, bytes.len() as u64);
         Ok(())
     }
+}
+
+/// Whether a message of `len` bytes may be sent without a look around: not if it does not fit, the queue takes none, this is a forked
+/// child, or a leaked loan is to be given up first.
+#[inline(always)]
+fn may(link: &Link, open: Option<Run>, len: usize) -> bool {
+    link.ring.fits(len) && link.is_here() && link.takes_messages() && open.is_none()
 }

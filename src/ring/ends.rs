@@ -47,6 +47,24 @@ impl SendEnd {
         }
     }
 
+    /// A slot to be written so, and then committed with [`commit_lent`](Self::commit_lent): its position.
+    #[inline(always)]
+    pub fn lend_at_once<M: Memory>(&mut self, memory: &M, may: impl FnOnce() -> bool) -> Option<u64> {
+        match self {
+            Self::Single(end) => end.lend_at_once(may),
+            Self::Multi(end) => end.lend_at_once(memory, may),
+        }
+    }
+
+    /// Makes the message at `position` visible, the slot of which was lent or claimed alone.
+    #[inline]
+    pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
+        match self {
+            Self::Single(end) => end.commit_lent(memory, position),
+            Self::Multi(end) => end.commit_lent(memory, position),
+        }
+    }
+
     /// Sends messages in an only sender's window, for as long as `write` writes one and says its length. Returns how many, and their lengths
     /// in all. Tail tells of them after [`publish_tail`](Self::publish_tail).
     #[inline]

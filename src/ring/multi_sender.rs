@@ -60,22 +60,44 @@ impl MultiSender {
         may: impl FnOnce() -> bool,
         write: impl FnOnce(M::Slot<'m>),
     ) -> bool {
-        let tail = read_cursor(memory.tail());
-        if tail >= self.limit {
-            return false;
-        }
-        let (slot, lap) = (memory.slot(tail), memory.lap(tail));
-        let free = look_to_claim(slot.word());
-        if free != Word::free(lap) || !may() || !self.exchange(slot.word(), lap, free) {
-            return false;
-        }
+        let Some((position, slot)) = self.claim_at_once(memory, may) else { return false };
         write(slot);
-        make_ready(slot.word(), lap);
-        help(memory.tail(), tail, tail.wrapping_add(1));
+        make_ready(slot.word(), memory.lap(position));
+        help(memory.tail(), position, position.wrapping_add(1));
         true
     }
 
-    /// With positions below `end`, it may go on at once from now on; with 0, not until it is told again.
+    /// Claims a slot so, to be committed later with [`commit_lent`](Self::commit_lent).
+    #[inline(always)]
+    pub fn lend_at_once<M: Memory>(&mut self, memory: &M, may: impl FnOnce() -> bool) -> Option<u64> {
+        let (position, _) = self.claim_at_once(memory, may)?;
+        help(memory.tail(), position, position.wrapping_add(1));
+        Some(position)
+    }
+
+    /// Makes the message at `position` visible, the slot of which was lent.
+    #[inline]
+    pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
+        make_ready(memory.word(position), memory.lap(position));
+    }
+
+    #[inline(always)]
+    fn claim_at_once<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        may: impl FnOnce() -> bool,
+    ) -> Option<(u64, M::Slot<'m>)> {
+        let tail = read_cursor(memory.tail());
+        if tail >= self.limit {
+            return None;
+        }
+        let (slot, lap) = (memory.slot(tail), memory.lap(tail));
+        let free = look_to_claim(slot.word());
+        let claimed = free == Word::free(lap) && may() && self.exchange(slot.word(), lap, free);
+        claimed.then_some((tail, slot))
+    }
+
+    /// With positions below `end`, it may go on at once from now on.
     #[inline]
     pub fn set_limit(&mut self, end: u64) {
         self.limit = end;
@@ -83,8 +105,6 @@ impl MultiSender {
 
     /// Claims between one and `want` slots in a row. Each must be committed or aborted.
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
-        // What is claimed now may be left to be aborted later: not behind our back.
-        self.limit = 0;
         let mut patience = Patience::new(memory);
         loop {
             patience.spend()?;

@@ -62,6 +62,19 @@ impl SingleSender {
         true
     }
 
+    /// The position of a free slot in the window, to be written and then committed with [`commit_lent`](Self::commit_lent), if `may`
+    /// agrees.
+    #[inline(always)]
+    pub fn lend_at_once(&mut self, may: impl FnOnce() -> bool) -> Option<u64> {
+        (self.window.ready_at(self.tail).is_some() && may()).then_some(self.tail)
+    }
+
+    /// Makes the message at `position` visible, the slot of which was lent.
+    #[inline]
+    pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.commit_one(memory, memory.slot(position), Word::ready(memory.lap(position)));
+    }
+
     /// Sends messages in the window, each as soon as `write` has written it and said its length, for as long as it does. Returns how
     /// many they are, and their lengths in all. Tail tells of them after [`publish_tail`](Self::publish_tail).
     ///

@@ -121,7 +121,7 @@ impl AsyncSender {
             WhenFull::Deadline(timeout) => Instant::now().checked_add(timeout),
         };
         let slot = loop {
-            match self.sender.loan_slot(len, Limit::NowAndAgain) {
+            match self.sender.loan_slot(len, |_| Limit::NowAndAgain) {
                 Err(SendError::Full { .. }) => self.wait(deadline).await?,
                 lent => break lent?,
             }
