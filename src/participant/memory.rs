@@ -22,6 +22,9 @@ pub struct SharedRing {
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owns_lines: bool,
+    /// The line of a word is asked for only when that of its payload has come. Both are asked for at once otherwise; the word's, which is
+    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there.
+    word_waits: bool,
 }
 
 impl SharedRing {
@@ -36,6 +39,7 @@ impl SharedRing {
             line_mask: slots_per_line - 1,
             ahead: LINES_AHEAD * slots_per_line,
             owns_lines: !slots.word_is_near(),
+            word_waits: slots.payloads_are_far_lines(),
             slots,
         }
     }
@@ -207,6 +211,10 @@ impl Memory for SharedRing {
     #[inline]
     fn fetch_words_ahead(&self, position: u64) {
         self.slots.fetch_words_ahead(position);
+    }
+    #[inline(always)]
+    fn written<'m>(&'m self, slot: Slot<'m>) -> Slot<'m> {
+        if self.word_waits { slot.when_written() } else { slot }
     }
     #[inline]
     fn fetch_all(&self, piece: Run) {

@@ -83,6 +83,11 @@ pub trait Memory {
     /// A hint that the words some way behind `position` will be exchanged, one after another.
     #[inline]
     fn fetch_words_ahead(&self, _position: u64) {}
+    /// The slot of a message that has been written, to be committed by an only sender: the moment to have its word asked for later.
+    #[inline]
+    fn written<'m>(&'m self, slot: Self::Slot<'m>) -> Self::Slot<'m> {
+        slot
+    }
     /// A hint that all slots of a run that lies within one lap will be read now, and are not being written.
     #[inline]
     fn fetch_all(&self, _piece: Run) {}

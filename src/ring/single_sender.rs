@@ -139,7 +139,7 @@ impl SingleSender {
     #[inline]
     fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
         // Release: commit, pairs with take.
-        slot.word().store(ready.bits(), Ordering::Release);
+        memory.written(slot).word().store(ready.bits(), Ordering::Release);
         self.move_tail(memory, self.tail.wrapping_add(1));
     }
 

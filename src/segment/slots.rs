@@ -11,6 +11,12 @@ use crate::sync::{AtomicU32, AtomicU64, load_pair, pairs_are_atomic};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// Bytes of the nearest cache of a processor: 32 or 48 KiB on those of these years.
+const NEAREST_CACHE: usize = 32 * 1024;
+/// Where eight bytes of a payload begin that two stores write, be they of 4, 8, 16 or 32 bytes.
+const ACROSS_STORES: usize = 28;
 /// How many cache lines ahead of its exchanges one of many receivers asks for words.
 const WORD_LINES_AHEAD: u64 = 8;
 
@@ -98,6 +104,12 @@ impl Slots {
             next.payload = slot.payload.wrapping_add(payload_stride);
             slot
         })
+    }
+
+    /// Whether each payload is a line of its own, and all of them are too much for the nearest cache of a processor.
+    #[inline]
+    pub(crate) fn payloads_are_far_lines(&self) -> bool {
+        self.payload_stride == LINE && !self.word_is_near() && (self.mask as usize + 1) * LINE > NEAREST_CACHE
     }
 
     /// Whether a slot's payload lies on the cache line of its word.
@@ -188,6 +200,16 @@ impl<'s> Slot<'s> {
     #[inline]
     pub(crate) fn look_ahead(self) {
         fetch::to_read(self.payload);
+    }
+
+    /// The same slot, the address of whose word is known only when the line of its payload has come. Only if that is one line of its
+    /// own, which the caller has claimed.
+    #[inline(always)]
+    pub(crate) fn when_written(self) -> Self {
+        debug_assert_eq!(self.slots.payload_stride, LINE);
+        // SAFETY: the eight bytes lie within the payload's line, which is the caller's by the claim.
+        let zero = unsafe { fetch::zero_once_stored(self.payload.wrapping_add(ACROSS_STORES)) };
+        Self { word: self.word.wrapping_add(zero), ..self }
     }
 
     /// The length of its message. `None`: every message has the same (`fixed_len`), and there is no such word.
