@@ -25,12 +25,13 @@ const LAST: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions");
 /// What is done with so many messages.
 type Operation = fn(Ends, usize);
 
-const OPERATIONS: [(&str, Operation); 7] = [
+const OPERATIONS: [(&str, Operation); 8] = [
     ("send, recv: 8 B", |ends, count| one_by_one::<8>(ends, count)),
     ("send, recv: 64 B", |ends, count| one_by_one::<64>(ends, count)),
     ("send, recv: u64", values_in_place),
     ("send, recv_value: u64", values),
     ("send, recv_with: u64", values_by_function),
+    ("loan, recv_with: u64", values_lent),
     ("batches of 32: 8 B", |ends, count| batches::<8>(ends, count)),
     ("batches of 32: 64 B", |ends, count| batches::<64>(ends, count)),
 ];
@@ -72,6 +73,17 @@ fn values(ends: Ends, count: usize) {
     for _ in 0..count {
         tx.send(black_box(&7)).expect("there is room");
         black_box(rx.recv_value().expect("one was sent"));
+    }
+}
+
+#[inline(never)]
+fn values_lent(ends: Ends, count: usize) {
+    let (mut tx, mut rx) = values_of(ends);
+    for _ in 0..count {
+        let mut loan = tx.loan().expect("there is room");
+        *loan = black_box(7);
+        loan.commit();
+        black_box(rx.recv_with(|value| *value).expect("one was sent"));
     }
 }
 

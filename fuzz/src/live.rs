@@ -9,12 +9,14 @@ use std::hint::black_box;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, RecvError, SendError, Sender, WhenFull};
+use ringpost::{Batch, Ends, Message, Options, Payload, Queue, Receiver, RecvError, SendError, Sender, WhenFull};
 
 use super::input::{Input, OwnName};
 use super::words::{Choice, Shape};
 
 const MAX_LEN: usize = 24;
+/// Longer than a cache line: their words stand apart.
+const LONG: usize = 100;
 const CAPACITY: usize = 64;
 const ENDPOINTS: usize = 6;
 /// Most endpoints of either kind.
@@ -48,21 +50,34 @@ pub fn run(input: &[u8]) -> Duration {
     world.slowest
 }
 
-/// The ends and the policy are the input's choice. A single-ended queue may be smaller.
+/// The ends, the policy and the length of messages are the input's choice. A single-ended queue may be smaller.
 fn create(name: &str, settings: u8) -> Queue {
-    let ends = |bit: u8| if settings & bit == 0 { Ends::Single } else { Ends::Multi };
-    let policy = [WhenFull::Block, WhenFull::Fail, WhenFull::Overwrite, WhenFull::Deadline(Duration::ZERO)];
     let capacity = if settings & 16 == 0 { 4 } else { CAPACITY };
     if settings & 32 == 0 {
-        let options = Options::new(capacity).max_len(MAX_LEN).endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
-        return Queue::create(name, options.when_full(policy[usize::from(settings >> 2 & 3)])).expect("a new queue");
+        let max_len = if is_long(settings) { LONG } else { MAX_LEN };
+        return Queue::create(name, with(Options::new(capacity).max_len(max_len), settings)).expect("a new queue");
     }
     // Messages of one length, used as bytes.
-    let options = Options::of::<[u64; 3]>(capacity).endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
-    let typed = Queue::create(name, options.when_full(policy[usize::from(settings >> 2 & 3)])).expect("a new queue");
-    let queue = Queue::open(name).expect("it was made just now");
-    drop(typed);
-    queue
+    if is_long(settings) {
+        drop(
+            Queue::<[u64; 12]>::create(name, with(Options::of::<[u64; 12]>(capacity), settings)).expect("a new queue"),
+        );
+    } else {
+        drop(Queue::<[u64; 3]>::create(name, with(Options::of::<[u64; 3]>(capacity), settings)).expect("a new queue"));
+    }
+    Queue::open(name).expect("it was made just now")
+}
+
+fn with<T: ?Sized + Payload>(options: Options<T>, settings: u8) -> Options<T> {
+    let ends = |bit: u8| if settings & bit == 0 { Ends::Single } else { Ends::Multi };
+    let policy = [WhenFull::Block, WhenFull::Fail, WhenFull::Overwrite, WhenFull::Deadline(Duration::ZERO)];
+    let options = options.endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
+    options.when_full(policy[usize::from(settings >> 2 & 3)])
+}
+
+/// Long messages, and the shortest ways of receiving them.
+fn is_long(settings: u8) -> bool {
+    settings & 64 != 0
 }
 
 struct World<'a> {
@@ -130,7 +145,7 @@ impl World<'_> {
 
     fn send(&mut self) {
         let Some(mut sender) = take_any(&mut self.senders, &mut self.input) else { return };
-        let len = self.input.below(MAX_LEN + 2);
+        let len = self.input.below(self.queue.max_len() + 2);
         let message = vec![len as u8; len];
         let result = match self.input.byte() % 8 {
             0 | 1 => sender.try_send(&message),
@@ -155,7 +170,7 @@ impl World<'_> {
         self.meanwhile();
         match self.input.byte() % 8 {
             0..=3 => loan.commit(),
-            4 => return loan.commit_len(self.input.below(MAX_LEN + 2)).or(Ok(())),
+            4 => return loan.commit_len(self.input.below(self.queue.max_len() + 2)).or(Ok(())),
             5 | 6 => drop(loan),
             _ => mem::forget(loan),
         }
@@ -165,7 +180,10 @@ impl World<'_> {
     fn receive(&mut self) {
         let Some(mut receiver) = take_any(&mut self.receivers, &mut self.input) else { return };
         let many = self.input.below(CAPACITY + 2);
+        let long = self.queue.max_len() > MAX_LEN;
         let result = match self.input.byte() % 8 {
+            1 if long => receiver.recv_with_timeout(Duration::ZERO, |message| self.check(message)).map(drop),
+            2 if long => receiver.pull_some_with(many, Duration::ZERO, |message| self.check(message)).map(drop),
             0..=2 => receiver.try_pull(many).map(|batch| self.hold(batch)),
             3 => receiver.pull(many, Duration::ZERO).map(|batch| self.hold(batch)),
             4 => receiver.pull_some(many, self.a_moment()).map(|batch| self.hold(batch)),
@@ -210,7 +228,7 @@ impl World<'_> {
     }
 
     fn check(&self, message: &[u8]) {
-        assert!(message.len() <= MAX_LEN, "a message of {} bytes", message.len());
+        assert!(message.len() <= self.queue.max_len(), "a message of {} bytes", message.len());
         let whole = message.first().is_none_or(|first| message.iter().all(|byte| byte == first));
         assert!(black_box(whole) || self.scribbled, "torn: {message:?}");
     }

@@ -76,7 +76,9 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
 }
 
 /// What is shown of up to `most` messages.
-fn show(bench: &Bench, end: &ReceiveEnd, most: u64) -> Vec<u64> {
+fn show(bench: &Bench, end: &mut ReceiveEnd, most: u64) -> Vec<u64> {
+    // A hint, whatever it says: how far tail tells it to look.
+    end.told(bench);
     let mut shown = Vec::new();
     end.show_many(bench, most, look_at_word, |before, slot| {
         assert_eq!(before, shown.len() as u64);
@@ -188,7 +190,7 @@ fn many_are_shown_as_far_as_they_are_there() {
         });
         let mut end = bench.receiver(11).end;
         end.open_window(&*bench, u64::MAX);
-        let mut got = show(&bench, &end, 4);
+        let mut got = show(&bench, &mut end, 4);
         assert!(!got.is_empty(), "one was there before");
         // Half of them are done with; the others come again.
         let passed = got.len().div_ceil(2);
@@ -196,7 +198,7 @@ fn many_are_shown_as_far_as_they_are_there() {
         end.settle(&*bench);
         let kept = got.split_off(passed);
         sending.join().expect("the sender panicked");
-        assert!(show(&bench, &end, 4).starts_with(&kept));
+        assert!(show(&bench, &mut end, 4).starts_with(&kept));
         end.settle(&*bench);
         drop(end);
         got.extend(rest(&bench));
@@ -219,7 +221,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true, |_| ()), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
-        assert_eq!(show(&bench, &receiver.end, 2), [], "values are shown out of turn");
+        assert_eq!(show(&bench, &mut receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
         assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
@@ -246,7 +248,7 @@ fn what_was_shown_is_marked_before_it_is_read() {
                 Way::Held => end.take_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 }),
                 Way::Many => {
                     let first = bench.head().load(Relaxed);
-                    Some(Run { first, count: show(&bench, &end, 2).len() as u64 })
+                    Some(Run { first, count: show(&bench, &mut end, 2).len() as u64 })
                 }
                 _ => end.front_at_once(&*bench, |_| true).map(|(first, _)| Run { first, count: 1 }),
             };
@@ -352,9 +354,9 @@ fn what_is_shown_ends_with_its_lap() {
         let (mut sender, mut end) = (bench.sender(1), bench.receiver(11).end);
         assert_eq!(sender.send(2), 2);
         end.open_window(&*bench, u64::MAX);
-        assert_eq!(show(&bench, &end, 4), [100, 101], "a message was shown twice");
+        assert_eq!(show(&bench, &mut end, 4), [100, 101], "a message was shown twice");
         end.pass_fronts(&*bench, 2);
-        assert_eq!(show(&bench, &end, 4), []);
+        assert_eq!(show(&bench, &mut end, 4), []);
     });
 }
 

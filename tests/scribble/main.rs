@@ -32,6 +32,9 @@ const PAUSES_PER_HEAL: u64 = 4;
 /// The most words between two pauses.
 const MOST_WORDS: u64 = 8;
 const CAPACITY: usize = 64;
+/// The longest message: together with its word on a cache line, or on lines of its own.
+const SHORT: usize = 40;
+const LONG: usize = 100;
 
 /// Not a test of its own: what a child process runs. Without a role there is nothing to do.
 #[test]
@@ -44,19 +47,26 @@ fn child() {
 #[test]
 fn workers_outlive_a_scribbler() {
     for ends in ALL_ENDS {
-        scribble_on(ends, WhenFull::Block);
+        scribble_on(ends, WhenFull::Block, SHORT);
+    }
+}
+
+#[test]
+fn workers_with_words_apart_from_messages_outlive_a_scribbler() {
+    for ends in ALL_ENDS {
+        scribble_on(ends, WhenFull::Block, LONG);
     }
 }
 
 #[test]
 fn overwriting_workers_outlive_a_scribbler() {
     for ends in [ALL_ENDS[0], ALL_ENDS[3]] {
-        scribble_on(ends, WhenFull::Overwrite);
+        scribble_on(ends, WhenFull::Overwrite, SHORT);
     }
 }
 
-fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull) {
-    let options = Options::new(CAPACITY).max_len(40).endpoints(8).senders(senders).receivers(receivers);
+fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull, max_len: usize) {
+    let options = Options::new(CAPACITY).max_len(max_len).endpoints(8).senders(senders).receivers(receivers);
     let (queue, name) = named("scribble", options.when_full(when_full));
     let file = open(&name);
     let (calls, mut workers) = (counters(&name), Vec::new());

@@ -108,7 +108,7 @@ pub fn work(role: &[String]) {
 }
 
 fn send(record: &mut Record, sender: &mut Sender, random: &mut Random) {
-    let len = random.below(41) as usize;
+    let len = random.below(sender.max_len() as u64 + 1) as usize;
     let message = vec![len as u8; len];
     match random.below(4) {
         0 => drop(record.call(|| sender.try_send(&message))),
@@ -126,17 +126,30 @@ fn send(record: &mut Record, sender: &mut Sender, random: &mut Random) {
 
 fn receive(record: &mut Record, receiver: &mut Receiver, random: &mut Random) {
     let many = random.below(70) as usize;
-    let batch = match random.below(4) {
+    let max_len = receiver.max_len();
+    let batch = match random.below(6) {
         0 => record.call(|| receiver.try_pull(many)),
         1 => record.call(|| receiver.pull(many, TIMEOUT)),
         2 => record.call(|| receiver.pull_some(many, TIMEOUT)),
-        _ => {
+        3 => {
             let message = record.call(|| receiver.recv_timeout(TIMEOUT)).flatten();
-            assert!(message.is_none_or(|message| message.len() <= 40));
+            assert!(message.is_none_or(|message| message.len() <= max_len));
+            return;
+        }
+        4 => {
+            record.call(|| receiver.recv_with_timeout(TIMEOUT, |message| look_at(message, max_len)));
+            return;
+        }
+        _ => {
+            record.call(|| receiver.pull_some_with(many, TIMEOUT, |message| look_at(message, max_len)));
             return;
         }
     };
     let Some(batch) = batch else { return };
-    assert!(batch.iter().all(|message| std::hint::black_box(message.to_vec()).len() <= 40));
+    batch.iter().for_each(|message| look_at(message, max_len));
     record.finish(|| if many.is_multiple_of(4) { batch.nack() } else { drop(batch) });
+}
+
+fn look_at(message: &[u8], max_len: usize) {
+    assert!(std::hint::black_box(message.to_vec()).len() <= max_len);
 }
