@@ -447,6 +447,21 @@ fn a_value_is_read_before_its_slot_is_free() {
 }
 
 #[test]
+fn a_value_is_read_at_once_before_its_slot_is_free() {
+    explore(Some(2), || {
+        let bench = Bench::new(ends(false, false), 0);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
+        receiver.end.open_window(&*bench, u64::MAX);
+        sender.send(1);
+        let sending = thread::spawn(move || sender.send(1));
+        assert!(receiver.pull_at_once());
+        assert_eq!(receiver.got, [100]);
+        sending.join().expect("the sender panicked");
+    });
+}
+
+#[test]
 fn a_slot_that_was_released_the_short_way_is_written_again() {
     for single_sender in [true, false] {
         explore(None, move || {
