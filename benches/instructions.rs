@@ -25,7 +25,7 @@ const LAST: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions");
 /// What is done with so many messages.
 type Operation = fn(Ends, usize);
 
-const OPERATIONS: [(&str, Operation); 8] = [
+const OPERATIONS: [(&str, Operation); 9] = [
     ("send, recv: 8 B", |ends, count| one_by_one::<8>(ends, count)),
     ("send, recv: 64 B", |ends, count| one_by_one::<64>(ends, count)),
     ("send, recv: u64", values_in_place),
@@ -34,6 +34,7 @@ const OPERATIONS: [(&str, Operation); 8] = [
     ("loan, recv_with: u64", values_lent),
     ("batches of 32: 8 B", |ends, count| batches::<8>(ends, count)),
     ("batches of 32: 64 B", |ends, count| batches::<64>(ends, count)),
+    ("batches of 32, by function: u64", batches_by_function),
 ];
 const ENDS: [(Ends, &str); 2] = [(Ends::Single, "single"), (Ends::Multi, "multi")];
 
@@ -104,6 +105,19 @@ fn batches<const LEN: usize>(ends: Ends, count: usize) {
         tx.send_batch(black_box(&messages).iter().copied()).expect("there is room");
         for message in &rx.pull(BATCH, Duration::ZERO).expect("they were sent") {
             black_box(message);
+        }
+    }
+}
+
+#[inline(never)]
+fn batches_by_function(ends: Ends, count: usize) {
+    let (mut tx, mut rx) = values_of(ends);
+    for _ in 0..count.div_ceil(BATCH) {
+        tx.send_batch(black_box(&[7; BATCH])).expect("there is room");
+        let mut left = BATCH;
+        while left > 0 {
+            let read = rx.pull_some_with(left, Duration::ZERO, |value| _ = black_box(*value));
+            left -= read.expect("they were sent");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::layout::geometry::{Ends, WhenFull};
 use crate::layout::header::VERSION;
 use crate::layout::row_state::RowState;
 use crate::participant::{Liveness, SharedRing, liveness, visible_pid};
-use crate::ring;
+use crate::ring::{self, Memory};
 use crate::segment::{self, Accept, Name, Segment};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -139,10 +139,14 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
         totals.add(row);
         endpoints.extend(endpoint_stat(segment, index, row));
     }
+    let ring = SharedRing::new(segment);
+    if ring.cursors_count() {
+        totals.add_by_cursors(&ring);
+    }
     Stat {
         name: segment.name().map_or("", Name::as_str).to_owned(),
         capacity: request.capacity,
-        size: ring::size(&SharedRing::new(segment)),
+        size: ring::size(&ring),
         max_len: request.max_len,
         total_bytes: header.geometry.total,
         senders: request.senders,
@@ -161,6 +165,15 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
 }
 
 impl Counters {
+    /// What nobody has counted because the cursors say it: everything that was sent, and what was released but for what was put away.
+    fn add_by_cursors(&mut self, ring: &SharedRing) {
+        let len = ring.max_len() as u64;
+        self.sent = ring::sent_to(ring);
+        self.pulled = read(ring.head()).saturating_sub(self.dead_lettered.saturating_add(self.expired));
+        self.sent_bytes = self.sent.wrapping_mul(len);
+        self.pulled_bytes = self.pulled.wrapping_mul(len);
+    }
+
     fn add(&mut self, row: &Row) {
         let add = |total: &mut u64, counter| *total = total.wrapping_add(read(counter));
         add(&mut self.sent, &row.sent);

@@ -10,7 +10,7 @@ use crate::layout::geometry::Ends;
 use crate::layout::row_state::RowState;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::participant::SharedRing;
-use crate::ring::Memory;
+use crate::ring::{Memory, sent_to};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 
@@ -63,8 +63,7 @@ impl Walk {
 
     /// Tail first: whatever is read later is not older than what it vouches for.
     pub(super) fn cursors(&self) -> Cursors {
-        // Acquire: read cursor, pairs with advance.
-        let tail = self.ring.tail().load(Ordering::Acquire);
+        let tail = sent_to(&self.ring);
         // Relaxed: a snapshot. The mark before head, so that their distance is at most the capacity.
         let delivered_to = self.ring.delivered_to().load(Ordering::Relaxed);
         // Acquire: read cursor, pairs with advance.

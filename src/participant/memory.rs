@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::layout::control::Signals;
+use crate::layout::geometry::Ends;
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
@@ -18,6 +19,10 @@ pub struct SharedRing {
     max_len: usize,
     /// Slots that share a cache line, less one.
     line_mask: u64,
+    /// For how many slots tail is told at once.
+    tail_step: u64,
+    /// One sender sends messages of one length to one receiver: the cursors count them.
+    cursors_count: bool,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
@@ -33,10 +38,13 @@ impl SharedRing {
         let geometry = &segment.header().geometry;
         let slots = segment.slots();
         let slots_per_line = 64 / geometry.payload_stride.min(64);
+        let one_to_one = [geometry.send_protocol(), geometry.receive_protocol()] == [Ends::Single; 2];
         Self {
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
+            tail_step: if one_to_one { slots_per_line } else { 1 },
+            cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
             owns_lines: !slots.word_is_near(),
             word_waits: slots.payloads_are_far_lines(),
@@ -77,6 +85,12 @@ impl SharedRing {
     /// Has lines owned so from now on, or not.
     pub fn set_owning(&mut self, yes: bool) {
         self.owns_lines = yes && !self.word_is_near();
+    }
+
+    /// Whether nobody counts messages that were sent and released, because the cursors say it.
+    #[inline]
+    pub fn cursors_count(&self) -> bool {
+        self.cursors_count
     }
 
     /// The longest message, in bytes.
@@ -189,6 +203,10 @@ impl Memory for SharedRing {
     #[inline]
     fn shift(&self) -> u32 {
         self.shift
+    }
+    #[inline]
+    fn tail_step(&self) -> u64 {
+        self.tail_step
     }
     #[inline]
     fn fetch_ahead(&self, position: u64, end: u64) {

@@ -6,7 +6,7 @@ mod own_lines;
 pub use copy::copy;
 pub use own_lines::own_lines;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, PointerMetadata};
 
 use crate::layout::header::{MessageType, fingerprint};
 
@@ -18,6 +18,14 @@ use crate::layout::header::{MessageType, fingerprint};
 pub trait Payload: FromBytes + IntoBytes + Immutable + KnownLayout {}
 
 impl<T: ?Sized + FromBytes + IntoBytes + Immutable + KnownLayout> Payload for T {}
+
+/// The length of every `T`, or `None` if they differ. Known to the compiler, which makes no code for what cannot be.
+#[inline(always)]
+pub fn len_of<T: ?Sized + Payload>() -> Option<usize> {
+    // Of a slice as long as that the length is more than there is.
+    let longest = T::size_for_metadata(T::PointerMetadata::from_elem_count(usize::MAX));
+    longest.filter(|len| *len <= isize::MAX as usize)
+}
 
 /// How `T` is recorded in a segment's header.
 pub fn message_type<T>() -> MessageType {

@@ -62,7 +62,7 @@ impl<'a, T: ?Sized + Payload> Batch<'a, T> {
             for piece in run.pieces(ring.capacity()) {
                 for slot in ring.slots(piece) {
                     self.seen.set(self.seen.get() + 1);
-                    read(message(bytes(ring, slot)));
+                    read(message(bytes::<T>(ring, slot)));
                 }
             }
         }

@@ -150,21 +150,25 @@ impl Link {
         notify(&self.futex, &self.signals().not_empty.word, cut(messages));
     }
 
-    /// Counts messages that have been made visible, and wakes receivers.
-    #[inline]
+    /// Counts messages that have been made visible, where the cursors do not say it, and wakes receivers.
+    #[inline(always)]
     pub fn note_sent(&self, messages: u64, bytes: u64) {
-        let row = self.row();
-        count(&row.sent, messages);
-        count(&row.sent_bytes, bytes);
+        if !self.ring.cursors_count() {
+            let row = self.row();
+            count(&row.sent, messages);
+            count(&row.sent_bytes, bytes);
+        }
         self.wake_receivers(messages);
     }
 
-    /// Counts messages that have been released.
-    #[inline]
+    /// Counts messages that have been released, where the cursors do not say it.
+    #[inline(always)]
     pub fn note_pulled(&self, messages: u64, bytes: u64) {
-        let row = self.row();
-        count(&row.pulled, messages);
-        count(&row.pulled_bytes, bytes);
+        if !self.ring.cursors_count() {
+            let row = self.row();
+            count(&row.pulled, messages);
+            count(&row.pulled_bytes, bytes);
+        }
     }
 
     /// Wakes as many senders as there are new free slots.

@@ -1,19 +1,23 @@
 //! Lines of messages that have been read, made ready for the next message.
 
 use crate::participant::SharedRing;
-use crate::payload;
+use crate::payload::{self, Payload, len_of};
 use crate::ring::{Memory, Run};
 use crate::segment::Slot;
 
-/// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
-/// unless that is not wanted.
-#[inline]
-pub(super) fn own_lines(ring: &SharedRing, slot: Slot<'_>, len: usize) {
+/// Bytes of a message that shares the line of its word.
+const TINY: usize = 48;
+
+/// Has this processor own the lines of the message of `len` bytes at `payload`, where a slot's begins, which the caller has taken and
+/// nobody reads any more, unless that is not wanted.
+#[inline(always)]
+pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, payload: *mut u8, len: usize) {
     debug_assert!(len <= ring.max_len());
-    if ring.owns_lines() {
+    // A message of so few bytes always shares the line of its word.
+    if !is_tiny::<T>() && ring.owns_lines() {
         // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
         // it is the caller's until it is released.
-        unsafe { own_apart(slot.payload(), len) }
+        unsafe { own_apart(payload, len) }
     }
 }
 
@@ -35,9 +39,9 @@ fn own(ring: &SharedRing, slot: Slot<'_>) {
 }
 
 /// The same as a part of a loop over many messages.
-#[inline]
-pub(super) fn own_lines_at_once(ring: &SharedRing, slot: Slot<'_>) {
-    if ring.owns_lines() {
+#[inline(always)]
+pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>) {
+    if !is_tiny::<T>() && ring.owns_lines() {
         own(ring, slot);
     }
 }
@@ -48,4 +52,11 @@ pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
     if ring.owns_lines() {
         run.positions().for_each(|position| own(ring, ring.slot(position)));
     }
+}
+
+/// Whether every `T` is so short that it lies on the line of its word, where lines are not owned. (With a great alignment it does not; then
+/// nothing is owned that might be.) Known to the compiler.
+#[inline(always)]
+fn is_tiny<T: ?Sized + Payload>() -> bool {
+    len_of::<T>().is_some_and(|len| len <= TINY)
 }

@@ -6,13 +6,11 @@ use core::time::Duration;
 use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
-use super::receiver::{bytes, message};
+use super::receiver::{is_sound, message};
 use super::short::{FIRST_POLLS, watch};
 use crate::error::RecvError;
-use crate::payload::Payload;
+use crate::payload::{Payload, len_of};
 use crate::ring::ReceiveEnd;
-use crate::segment::Slot;
-use crate::sync::Ordering;
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -31,8 +29,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<R, RecvError> {
-        if let Some(front) = self.front_soon() {
-            return Ok(front.pass(read));
+        if let Some(found) = self.front_soon() {
+            return Ok(Front::new(self, found).pass(read));
         }
         self.recv().map(|message| read(&message))
     }
@@ -48,8 +46,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         timeout: Duration,
         read: impl FnOnce(&T) -> R,
     ) -> Result<Option<R>, RecvError> {
-        if let Some(front) = self.front_soon() {
-            return Ok(Some(front.pass(read)));
+        if let Some(found) = self.front_soon() {
+            return Ok(Some(Front::new(self, found).pass(read)));
         }
         Ok(self.recv_timeout(timeout)?.map(|message| read(&message)))
     }
@@ -60,8 +58,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// As [`recv`](Self::recv); then `read` was not called.
     #[inline]
     pub fn try_recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, RecvError> {
-        if let Some(front) = Front::look(self) {
-            return Ok(Some(front.pass(read)));
+        if let Some(found) = self.front() {
+            return Ok(Some(Front::new(self, found).pass(read)));
         }
         Ok(self.try_recv()?.map(|message| read(&message)))
     }
@@ -70,13 +68,28 @@ impl<T: ?Sized + Payload> Receiver<T> {
 impl<T: ?Sized + Payload> Receiver<T> {
     /// The next message, if it comes within a first, short time of polling.
     #[inline(always)]
-    fn front_soon(&mut self) -> Option<Front<'_>> {
-        let (word, ready) = self.end.get_mut().next(&self.link.ring);
-        // Relaxed: what shows it looks again.
-        if word.load(Ordering::Relaxed) != ready.bits() {
-            self.watch_front();
+    fn front_soon(&mut self) -> Option<Found> {
+        match self.front() {
+            None => self.front_at_polls(),
+            found => found,
         }
-        Front::look(self)
+    }
+
+    #[inline(never)]
+    fn front_at_polls(&mut self) -> Option<Found> {
+        self.watch_front();
+        self.front()
+    }
+
+    /// The next message, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
+    #[inline(always)]
+    fn front(&mut self) -> Option<Found> {
+        let Self { link, end, holds, .. } = self;
+        let ring = &link.ring;
+        let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
+        let (position, slot) = end.get_mut().front_at_once(ring, may)?;
+        let len = len_of::<T>().unwrap_or_else(|| ring.len(slot));
+        Some((position, core::ptr::slice_from_raw_parts_mut(slot.payload(), len)))
     }
 
     /// Watches for the next message for a first, short time of polling.
@@ -92,38 +105,39 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 }
 
+/// The position of a message, and where it lies.
+type Found = (u64, *mut [u8]);
+
 /// A message that is shown to the program: the only receiver's next one still, or taken by one of many.
 struct Front<'r> {
     link: &'r Link,
     end: &'r mut ReceiveEnd,
     position: u64,
-    slot: Slot<'r>,
+    bytes: *mut [u8],
 }
 
 impl<'r> Front<'r> {
-    /// The next one, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
+    /// What `receiver` has just found.
     #[inline(always)]
-    fn look<T: ?Sized>(receiver: &'r mut Receiver<T>) -> Option<Self> {
-        let Receiver { link, end, holds, .. } = receiver;
-        let (link, end): (&Link, _) = (link, end.get_mut());
-        let ring = &link.ring;
-        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
-        let (position, slot) = end.front_at_once(ring, may)?;
-        Some(Self { link, end, position, slot })
+    fn new<T: ?Sized>(receiver: &'r mut Receiver<T>, (position, bytes): Found) -> Self {
+        let Receiver { link, end, .. } = receiver;
+        Self { link, end: end.get_mut(), position, bytes }
     }
 
     /// Has it read, and frees its slot.
     #[inline(always)]
     fn pass<T: ?Sized + Payload, R>(mut self, read: impl FnOnce(&T) -> R) -> R {
-        let bytes = bytes(&self.link.ring, self.slot);
-        let len = bytes.len() as u64;
+        // SAFETY: the bytes lie within a slot, which is mapped as long as the link lives; and correct processes leave it alone until it is
+        // released, below.
+        let bytes = unsafe { &*self.bytes };
+        let len = bytes.len();
         let value = read(message(bytes));
         // From here on nothing panics.
-        let Self { link, end, position, slot } = &mut self;
+        let Self { link, end, position, bytes } = &mut self;
         if link.is_here() {
-            own_lines(&link.ring, *slot, len as usize);
+            own_lines::<T>(&link.ring, bytes.cast::<u8>(), len);
             end.pass_front(&link.ring, *position);
-            link.note_pulled(1, len);
+            link.note_pulled(1, len as u64);
             link.wake_senders(1);
         }
         // Otherwise `read` has forked, and this is the child: the slot is the parent's.

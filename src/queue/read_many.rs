@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::link::Link;
 use super::own_lines::own_lines_at_once;
 use super::read_in_place::keep;
-use super::receiver::{bytes as payload, message};
+use super::receiver::{bytes as payload, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
@@ -94,11 +94,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[inline(never)]
     fn watch_tail(&mut self) -> u64 {
         let Self { link, end, .. } = self;
-        let look = |_| {
+        let (ring, end) = (&link.ring, end.get_mut());
+        let look = |nth: u32| {
             spin_loop();
-            end.get_mut().told(&link.ring).filter(|told| *told > 0)
+            // Tail may not tell yet of messages that were sent one by one.
+            let told = if nth % LOOKS_AT_ONCE == 0 { end.told_by_words(ring) } else { end.told(ring) };
+            told.filter(|told| *told > 0)
         };
-        (0..FIRST_POLLS * LOOKS_AT_ONCE).find_map(look).unwrap_or(0)
+        (1..=FIRST_POLLS * LOOKS_AT_ONCE).find_map(look).unwrap_or(0)
     }
 }
 
@@ -153,15 +156,15 @@ impl<'r> Fronts<'r> {
         } else {
             fronts.end.show_many(ring, most, look_at_word, |before, slot| {
                 fronts.read = before;
-                sound = ring.check_len(slot).is_ok();
+                sound = is_sound::<T>(ring, slot);
                 if sound {
-                    let payload = payload(ring, slot);
+                    let payload = payload::<T>(ring, slot);
                     read(message(payload));
                     bytes += payload.len() as u64;
                 }
                 let go_on = sound && link.is_here();
                 if go_on {
-                    own_lines_at_once(ring, slot);
+                    own_lines_at_once::<T>(ring, slot);
                 }
                 go_on
             })

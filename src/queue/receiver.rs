@@ -16,10 +16,9 @@ use super::own_lines::own_lines_of_all;
 use crate::error::{JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
 use crate::participant::SharedRing;
-use crate::payload::Payload;
+use crate::payload::{Payload, len_of};
 use crate::ring::{Blocked, InTheWay, Memory, MultiReceiver, ReceiveEnd, Run, SingleReceiver};
 use crate::segment::{Segment, Slot};
-use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, until};
 
 /// The end of a queue that takes messages out. Made by [`Queue::receiver`](super::Queue::receiver); dropping it leaves.
@@ -60,7 +59,8 @@ impl Want {
 impl<T: ?Sized + Payload> Receiver<T> {
     pub(super) fn join(segment: &Arc<Segment>) -> Result<Self, JoinError> {
         let link = Link::join(segment, Role::Receiver)?;
-        let end = match segment.header().geometry.receive_protocol() {
+        let geometry = &segment.header().geometry;
+        let end = match geometry.receive_protocol() {
             Ends::Single => ReceiveEnd::Single(SingleReceiver::join(&link.ring)?),
             Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
         };
@@ -392,7 +392,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// The message at `position`, which is held.
     #[inline]
     pub(super) fn message(&self, position: u64) -> &T {
-        message(bytes(&self.link.ring, self.link.ring.slot(position)))
+        message(bytes::<T>(&self.link.ring, self.link.ring.slot(position)))
     }
 }
 
@@ -425,20 +425,23 @@ pub(super) fn message<T: ?Sized + Payload>(bytes: &[u8]) -> &T {
 }
 
 /// The bytes of the message at `position`, which was taken and is not released while they are borrowed.
-#[inline]
-pub(super) fn bytes<'r>(ring: &'r SharedRing, slot: Slot<'r>) -> &'r [u8] {
-    let slot = core::ptr::slice_from_raw_parts(slot.payload(), ring.len(slot));
-    // SAFETY: the slot has room for `max_len` bytes and `len` is never more; it is mapped as long as the ring lives; and
-    // correct processes leave it alone until it is released, which the caller does after this borrow.
+#[inline(always)]
+pub(super) fn bytes<'r, T: ?Sized + Payload>(ring: &'r SharedRing, slot: Slot<'r>) -> &'r [u8] {
+    let len = len_of::<T>().unwrap_or_else(|| ring.len(slot));
+    let slot = core::ptr::slice_from_raw_parts(slot.payload(), len);
+    // SAFETY: the slot has room for `max_len` bytes and `len` is never more: that is the length of every `T`, or else checked; it is
+    // mapped as long as the ring lives; and correct processes leave it alone until it is released, which the caller does after this borrow.
     unsafe { &*slot }
+}
+
+/// Whether the length of the message in `slot`, which was taken, is one that a sender may have written.
+#[inline(always)]
+pub(super) fn is_sound<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>) -> bool {
+    len_of::<T>().is_some() || ring.check_len(slot).is_ok()
 }
 
 impl<T: ?Sized> core::fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let pulled = self.link.row().pulled.load(Ordering::Relaxed);
-        f.debug_struct("Receiver")
-            .field("endpoint", &self.link.number())
-            .field("pulled", &pulled)
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("endpoint", &self.link.number()).finish_non_exhaustive()
     }
 }

@@ -1,14 +1,13 @@
 //! Many messages sent by one call.
 
 use core::borrow::Borrow;
-use core::iter::Peekable;
 use core::mem::forget;
 
 use super::Sender;
 use super::link::Link;
 use super::sender::{Limit, give_up, publish, write};
 use crate::error::{SendBatchError, SendError};
-use crate::payload::Payload;
+use crate::payload::{Payload, len_of};
 use crate::ring::{Memory, Run, SendEnd};
 
 /// How many messages are written before they become visible together: enough for the processor to fetch many lines at once, few
@@ -25,8 +24,8 @@ impl<T: ?Sized + Payload> Sender<T> {
         limit: Limit,
     ) -> Result<usize, SendBatchError> {
         let mut sent = 0;
-        let mut messages = messages.peekable();
-        while let Some(next) = messages.peek() {
+        let mut messages = Ahead { next: None, rest: messages };
+        while let Some(next) = messages.look() {
             // Before a wait for room that it would never use.
             self.check_len(next.borrow().as_bytes().len()).map_err(|error| SendBatchError { sent, error })?;
             let want = (messages.size_hint().0 as u64).clamp(1, TOGETHER);
@@ -45,7 +44,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// The only sender: each message is visible as soon as it is written.
-    fn fill_window<M: Borrow<T>>(&mut self, messages: &mut Peekable<impl Iterator<Item = M>>) -> Filled {
+    fn fill_window<M: Borrow<T>>(&mut self, messages: &mut Ahead<impl Iterator<Item = M>>) -> Filled {
         let mut failed = None;
         let filling = FillingWindow(self);
         let Sender { link, end, .. } = &mut *filling.0;
@@ -57,11 +56,11 @@ impl<T: ?Sized + Payload> Sender<T> {
                 // The caller's iterator has forked, and this is the child: the slots are the parent's.
                 return None;
             }
-            if !ring.fits(message.len()) {
+            if len_of::<T>().is_none() && !ring.fits(message.len()) {
                 failed = Some(message.len());
                 return None;
             }
-            write(ring, slot, message);
+            write::<T>(ring, slot, message);
             Some(message.len() as u64)
         });
         if link.is_here() {
@@ -86,7 +85,7 @@ impl<T: ?Sized + Payload> Sender<T> {
                 let len = messages.next().map(|message| {
                     let message = message.borrow().as_bytes();
                     if ring.fits(message.len()) {
-                        write(ring, slot, message);
+                        write::<T>(ring, slot, message);
                     }
                     message.len()
                 });
@@ -103,6 +102,38 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
         finish(link, end, run, written, bytes);
         (written, refused.and_then(|len| self.check_len(len).err()))
+    }
+}
+
+/// An iterator that one may look ahead in. As `Peekable`, but what it keeps of that changes only when it looks: a store for each message, be
+/// it to the stack, would come between two slots.
+struct Ahead<I: Iterator> {
+    next: Option<I::Item>,
+    rest: I,
+}
+
+impl<I: Iterator> Ahead<I> {
+    /// The next item, which stays the next one.
+    fn look(&mut self) -> Option<&I::Item> {
+        if self.next.is_none() {
+            self.next = self.rest.next();
+        }
+        self.next.as_ref()
+    }
+}
+
+impl<I: Iterator> Iterator for Ahead<I> {
+    type Item = I::Item;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<I::Item> {
+        if self.next.is_some() { self.next.take() } else { self.rest.next() }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let (least, most) = self.rest.size_hint();
+        let ahead = usize::from(self.next.is_some());
+        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
     }
 }
 

@@ -12,10 +12,9 @@ use super::stall::Stalled;
 use crate::error::{JoinError, Role, SendBatchError, SendError};
 use crate::layout::geometry::{Ends, Geometry, WhenFull};
 use crate::participant::SharedRing;
-use crate::payload::{Payload, copy};
+use crate::payload::{Payload, copy, len_of};
 use crate::ring::{Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::{Segment, Slot};
-use crate::sync::Ordering;
 use crate::wait::{Attempt, Deadline, Phase, until};
 
 /// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
@@ -289,7 +288,9 @@ impl<T: ?Sized + Payload> Sender<T> {
         match len {
             Some(len) => {
                 let ring = &self.link.ring;
-                ring.set_len(ring.slot(run.first), len);
+                if len_of::<T>().is_none() {
+                    ring.set_len(ring.slot(run.first), len);
+                }
                 self.end.commit_lent(ring, run.first);
                 self.link.note_sent(1, len as u64);
             }
@@ -341,8 +342,10 @@ impl<T: ?Sized> Drop for Sender<T> {
 
 /// Writes a message whose length was checked into a slot that was claimed.
 #[inline]
-pub(super) fn write(ring: &SharedRing, slot: Slot<'_>, bytes: &[u8]) {
-    ring.set_len(slot, bytes.len());
+pub(super) fn write<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>, bytes: &[u8]) {
+    if len_of::<T>().is_none() {
+        ring.set_len(slot, bytes.len());
+    }
     let payload = slot.payload();
     // SAFETY: `payload` has room for `max_len` bytes, which `check_len` has compared with; the slot is ours by the
     // claim until it is committed, so nobody reads or writes it meanwhile; and a caller's slice does not overlap
@@ -393,7 +396,6 @@ fn send_end(link: &Link, geometry: &Geometry) -> Result<SendEnd, JoinError> {
 
 impl<T: ?Sized> core::fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let sent = self.link.row().sent.load(Ordering::Relaxed);
-        f.debug_struct("Sender").field("endpoint", &self.link.number()).field("sent", &sent).finish_non_exhaustive()
+        f.debug_struct("Sender").field("endpoint", &self.link.number()).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
-use super::receiver::{Want, bytes};
+use super::receiver::{Want, bytes, is_sound};
 use crate::error::RecvError;
 use crate::layout::word::Word;
 use crate::payload::Payload;
@@ -52,7 +52,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     fn take_at_once(&mut self) -> Option<u64> {
         let Self { link, end, holds, held, .. } = self;
         let ring = &link.ring;
-        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+        let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
         let position = end.get_mut().take_at_once(ring, may)?;
         held.set(held.get() + 1);
         Some(position)
@@ -121,7 +121,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let ring = &self.link.ring;
         let slot = ring.slot(position);
         let len = ring.len(slot);
-        own_lines(ring, slot, len);
+        own_lines::<T>(ring, slot.payload(), len);
         let in_turn = self.holds.get().is_none()
             && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
         if in_turn {
@@ -176,12 +176,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let Self { link, end, holds, .. } = self;
         let ring = &link.ring;
         let (mut value, mut len) = (None, 0);
-        let may = |slot| link.is_here() && holds.get().is_none() && ring.check_len(slot).is_ok();
+        let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
         let passed = end.get_mut().pass_at_once(ring, may, |slot| {
-            let bytes = bytes(ring, slot);
+            let bytes = bytes::<T>(ring, slot);
             len = bytes.len();
             value = Some(copy(bytes));
-            own_lines(ring, slot, len);
+            own_lines::<T>(ring, slot.payload(), len);
         });
         if passed {
             self.note_passed(len as u64);
@@ -203,13 +203,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let end = self.end.get_mut();
         let passed = end.pass_one(ring, |position, slot| {
             // One that is out of bounds is reported by the long way.
-            let sound = ring.check_len(slot).is_ok();
+            let sound = is_sound::<T>(ring, slot);
             if sound {
                 mapped.map_ahead(ring, Run { first: position, count: 1 });
-                let bytes = bytes(ring, slot);
+                let bytes = bytes::<T>(ring, slot);
                 len = bytes.len();
                 value = Some(copy(bytes));
-                own_lines(ring, slot, len);
+                own_lines::<T>(ring, slot.payload(), len);
             }
             sound
         });

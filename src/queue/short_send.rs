@@ -4,7 +4,7 @@ use super::Sender;
 use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::SendError;
-use crate::payload::Payload;
+use crate::payload::{Payload, len_of};
 use crate::ring::{Memory, Run};
 
 impl<T: ?Sized + Payload> Sender<T> {
@@ -24,8 +24,8 @@ impl<T: ?Sized + Payload> Sender<T> {
     fn send_at_once(&mut self, bytes: &[u8]) -> bool {
         let Self { link, end, open, .. } = self;
         let ring = &link.ring;
-        let may = || may(link, *open, bytes.len());
-        let sent = end.put_at_once(ring, may, |slot| write(ring, slot, bytes));
+        let may = || may::<T>(link, *open, bytes.len());
+        let sent = end.put_at_once(ring, may, |slot| write::<T>(ring, slot, bytes));
         if sent {
             self.link.note_sent(1, bytes.len() as u64);
         }
@@ -36,7 +36,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline(always)]
     pub(super) fn lend_at_once(&mut self, len: usize) -> Option<*mut [u8]> {
         let Self { link, end, open, .. } = self;
-        let position = end.lend_at_once(&link.ring, || may(link, *open, len))?;
+        let position = end.lend_at_once(&link.ring, || may::<T>(link, *open, len))?;
         Some(self.lend(position, len))
     }
 
@@ -53,7 +53,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         let Link { ring, mapped, .. } = link;
         let sent = end.put_one(ring, |position, slot| {
             mapped.map_ahead(ring, Run { first: position, count: 1 });
-            write(ring, slot, bytes);
+            write::<T>(ring, slot, bytes);
         });
         if sent {
             end.open_window(ring, mapped.end());
@@ -67,7 +67,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     fn send_slowly(&mut self, message: &T, limit: Limit) -> Result<(), SendError> {
         let bytes = message.as_bytes();
         let run = self.claim(1, limit)?;
-        write(&self.link.ring, self.link.ring.slot(run.first), bytes);
+        write::<T>(&self.link.ring, self.link.ring.slot(run.first), bytes);
         self.publish(run, bytes.len() as u64);
         Ok(())
     }
@@ -76,6 +76,6 @@ impl<T: ?Sized + Payload> Sender<T> {
 /// Whether a message of `len` bytes may be sent without a look around: not if it does not fit, the queue takes none, this is a forked
 /// child, or a leaked loan is to be given up first.
 #[inline(always)]
-fn may(link: &Link, open: Option<Run>, len: usize) -> bool {
-    link.ring.fits(len) && link.is_here() && link.takes_messages() && open.is_none()
+fn may<T: ?Sized + Payload>(link: &Link, open: Option<Run>, len: usize) -> bool {
+    (len_of::<T>().is_some() || link.ring.fits(len)) && link.is_here() && link.takes_messages() && open.is_none()
 }

@@ -253,6 +253,14 @@ impl ReceiveEnd {
         }
     }
 
+    /// The same, and what tail does not tell yet.
+    pub fn told_by_words<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        match self {
+            Self::Single(end) => Some(end.told_by_words(memory)),
+            Self::Multi(_) => None,
+        }
+    }
+
     /// Frees the slots of the first `count` messages that were shown.
     #[inline]
     pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {

@@ -40,6 +40,8 @@ pub use recover::{count_in, recover, recover_word};
 pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 
+use single_sender::is_committed;
+
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
@@ -70,6 +72,13 @@ pub trait Memory {
     fn retry_settled(&self) -> &AtomicU64;
     /// The capacity as a power of two.
     fn shift(&self) -> u32;
+
+    /// Between single ends tail is told once for so many slots, the last of them a multiple of it: those of a line, a power of two. What it
+    /// does not tell yet the words say. 1: it is told of each.
+    #[inline]
+    fn tail_step(&self) -> u64 {
+        1
+    }
 
     /// A hint that slots from `position` up to `end` will be written, one after another.
     #[inline]
@@ -201,8 +210,15 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
     // difference errs towards more, and is cut off at the capacity.
     let mark = memory.delivered_to().load(Ordering::Relaxed);
     let head = memory.head().load(Ordering::Relaxed).max(mark);
-    let tail = memory.tail().load(Ordering::Relaxed);
+    let tail = sent_to(memory);
     tail.saturating_sub(head).saturating_add(returned(memory)).min(memory.capacity())
+}
+
+/// The position behind the last message that was sent: what tail tells, and what the words say that it does not tell yet.
+pub fn sent_to<M: Memory>(memory: &M) -> u64 {
+    let tail = read_cursor(memory.tail());
+    let untold = (1..memory.tail_step()).take_while(|ahead| is_committed(memory, tail.wrapping_add(ahead - 1)));
+    tail.saturating_add(untold.count() as u64)
 }
 
 /// How many messages have come back and not been taken again. Scans only if some may have.

@@ -5,7 +5,7 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor, sent_to};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -171,6 +171,12 @@ impl SingleReceiver {
             // Relaxed: a hint.
             self.told = memory.tail().load(Ordering::Relaxed);
         }
+        self.told.saturating_sub(self.next)
+    }
+
+    /// The same, and what tail does not tell yet.
+    pub fn told_by_words<M: Memory>(&mut self, memory: &M) -> u64 {
+        self.told = self.told.max(sent_to(memory));
         self.told.saturating_sub(self.next)
     }
 

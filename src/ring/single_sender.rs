@@ -25,7 +25,7 @@ impl SingleSender {
     pub fn join<M: Memory>(memory: &M, free_by_head: bool) -> Result<Self, Fault> {
         let counted = super::read_cursor(memory.tail());
         let mut tail = counted;
-        while committed(memory, tail) {
+        while is_committed(memory, tail) {
             tail = tail.wrapping_add(1);
             if tail.wrapping_sub(counted) > memory.capacity() {
                 return Err(Fault::corrupt("tail", tail, counted));
@@ -58,7 +58,7 @@ impl SingleSender {
         }
         let slot = memory.slot(position);
         write(slot);
-        self.commit_one(memory, slot, ready);
+        self.commit_at_once(memory, slot, ready);
         true
     }
 
@@ -72,7 +72,11 @@ impl SingleSender {
     /// Makes the message at `position` visible, the slot of which was lent.
     #[inline]
     pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.commit_one(memory, memory.slot(position), Word::ready(memory.lap(position)));
+        let slot = memory.slot(position);
+        match self.window.ready_at(position) {
+            Some(ready) => self.commit_at_once(memory, slot, ready),
+            None => self.commit_one(memory, slot, Word::ready(memory.lap(position))),
+        }
     }
 
     /// Sends messages in the window, each as soon as `write` has written it and said its length, for as long as it does. Returns how
@@ -110,7 +114,7 @@ impl SingleSender {
     pub fn find_sent<M: Memory>(&mut self, memory: &M) -> Option<Run> {
         let first = self.tail;
         let mut position = first;
-        while self.window.ready_at(position).is_some() && committed(memory, position) {
+        while self.window.ready_at(position).is_some() && is_committed(memory, position) {
             position = position.wrapping_add(1);
         }
         self.tail = position;
@@ -134,6 +138,19 @@ impl SingleSender {
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
         self.window = Window::open(memory, self.tail, self.limit.min(end));
         self.window.ready_at(self.tail).is_some()
+    }
+
+    /// Commits in the window: tail is told of whole lines, and never so many messages behind as a line has.
+    #[inline(always)]
+    fn commit_at_once<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
+        // Release: commit, pairs with take.
+        memory.written(slot).word().store(ready.bits(), Ordering::Release);
+        let tail = self.tail.wrapping_add(1);
+        if tail & (memory.tail_step() - 1) == 0 {
+            self.move_tail(memory, tail);
+        } else {
+            self.tail = tail;
+        }
     }
 
     #[inline]
@@ -209,7 +226,7 @@ fn free_word<M: Memory>(memory: &M, position: u64) -> Word {
 }
 
 /// Whether a message at `position` was committed, read or not.
-fn committed<M: Memory>(memory: &M, position: u64) -> bool {
+pub(super) fn is_committed<M: Memory>(memory: &M, position: u64) -> bool {
     let lap = memory.lap(position);
     // Acquire: take, pairs with commit.
     let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
