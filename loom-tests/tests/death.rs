@@ -147,7 +147,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 end.pass_fronts(memory, shown);
             }
             Way::Shown => {
-                if let Some((position, _)) = end.front_at_once(memory, |_| true) {
+                if let Some(position) = end.front_at_once(memory, |_| true) {
                     copy(position);
                     end.pass_front(memory, position);
                 }

@@ -137,7 +137,7 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         sender.send(2);
         let b = Arc::clone(&bench);
         let keeping = thread::spawn(move || {
-            let (position, _) = one.end.front_at_once(&*b, |_| true)?;
+            let position = one.end.front_at_once(&*b, |_| true)?;
             b.read(position);
             one.end.keep_front(&*b, position);
             Some(position)

@@ -57,7 +57,7 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
             end.pass_at_once(bench, |_| true, |slot| value = Some(bench.read(slot.position)));
         }
         Way::Shown => {
-            let (position, _) = end.front_at_once(bench, |_| true)?;
+            let position = end.front_at_once(bench, |_| true)?;
             value = Some(bench.read(position));
             end.pass_front(bench, position);
         }
@@ -250,7 +250,7 @@ fn what_was_shown_is_marked_before_it_is_read() {
                     let first = bench.head().load(Relaxed);
                     Some(Run { first, count: show(&bench, &mut end, 2).len() as u64 })
                 }
-                _ => end.front_at_once(&*bench, |_| true).map(|(first, _)| Run { first, count: 1 }),
+                _ => end.front_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 }),
             };
             let shown = shown.expect("a message is there");
             assert_eq!(shown.count, if matches!(way, Way::Many) { 2 } else { 1 });
@@ -277,7 +277,7 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         receiver.end.open_window(&*bench, u64::MAX);
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 101));
-        let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there").0;
+        let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there");
         receiver.end.keep_front(&*bench, shown);
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
         receiver.end.open_window(&*bench, u64::MAX);

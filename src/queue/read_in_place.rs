@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
-use super::receiver::{is_sound, message};
+use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, watch};
 use crate::error::RecvError;
-use crate::payload::{Payload, len_of};
-use crate::ring::ReceiveEnd;
+use crate::payload::Payload;
+use crate::ring::{Memory, ReceiveEnd};
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -29,8 +29,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<R, RecvError> {
-        if let Some(found) = self.front_soon() {
-            return Ok(Front::new(self, found).pass(read));
+        if let Some(position) = self.front_soon() {
+            return Ok(Front::new(self, position).pass(read));
         }
         self.recv().map(|message| read(&message))
     }
@@ -46,8 +46,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         timeout: Duration,
         read: impl FnOnce(&T) -> R,
     ) -> Result<Option<R>, RecvError> {
-        if let Some(found) = self.front_soon() {
-            return Ok(Some(Front::new(self, found).pass(read)));
+        if let Some(position) = self.front_soon() {
+            return Ok(Some(Front::new(self, position).pass(read)));
         }
         Ok(self.recv_timeout(timeout)?.map(|message| read(&message)))
     }
@@ -58,38 +58,37 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// As [`recv`](Self::recv); then `read` was not called.
     #[inline]
     pub fn try_recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, RecvError> {
-        if let Some(found) = self.front() {
-            return Ok(Some(Front::new(self, found).pass(read)));
+        if let Some(position) = self.front() {
+            return Ok(Some(Front::new(self, position).pass(read)));
         }
         Ok(self.try_recv()?.map(|message| read(&message)))
     }
 }
 
 impl<T: ?Sized + Payload> Receiver<T> {
-    /// The next message, if it comes within a first, short time of polling.
+    /// The position of the next message, if it comes within a first, short time of polling. Not where it lies: what does not fit into two
+    /// registers would be kept in memory for each message.
     #[inline(always)]
-    fn front_soon(&mut self) -> Option<Found> {
+    fn front_soon(&mut self) -> Option<u64> {
         match self.front() {
             None => self.front_at_polls(),
-            found => found,
+            front => front,
         }
     }
 
     #[inline(never)]
-    fn front_at_polls(&mut self) -> Option<Found> {
+    fn front_at_polls(&mut self) -> Option<u64> {
         self.watch_front();
         self.front()
     }
 
     /// The next message, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
-    fn front(&mut self) -> Option<Found> {
+    fn front(&mut self) -> Option<u64> {
         let Self { link, end, holds, .. } = self;
         let ring = &link.ring;
         let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
-        let (position, slot) = end.get_mut().front_at_once(ring, may)?;
-        let len = len_of::<T>().unwrap_or_else(|| ring.len(slot));
-        Some((position, core::ptr::slice_from_raw_parts_mut(slot.payload(), len)))
+        end.get_mut().front_at_once(ring, may)
     }
 
     /// Watches for the next message for a first, short time of polling.
@@ -105,37 +104,33 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 }
 
-/// The position of a message, and where it lies.
-type Found = (u64, *mut [u8]);
-
 /// A message that is shown to the program: the only receiver's next one still, or taken by one of many.
 struct Front<'r> {
     link: &'r Link,
     end: &'r mut ReceiveEnd,
     position: u64,
-    bytes: *mut [u8],
 }
 
 impl<'r> Front<'r> {
-    /// What `receiver` has just found.
+    /// The one at `position`, which `receiver` has just found.
     #[inline(always)]
-    fn new<T: ?Sized>(receiver: &'r mut Receiver<T>, (position, bytes): Found) -> Self {
+    fn new<T: ?Sized>(receiver: &'r mut Receiver<T>, position: u64) -> Self {
         let Receiver { link, end, .. } = receiver;
-        Self { link, end: end.get_mut(), position, bytes }
+        Self { link, end: end.get_mut(), position }
     }
 
     /// Has it read, and frees its slot.
     #[inline(always)]
     fn pass<T: ?Sized + Payload, R>(mut self, read: impl FnOnce(&T) -> R) -> R {
-        // SAFETY: the bytes lie within a slot, which is mapped as long as the link lives; and correct processes leave it alone until it is
-        // released, below.
-        let bytes = unsafe { &*self.bytes };
-        let len = bytes.len();
+        let ring = &self.link.ring;
+        let slot = ring.slot(self.position);
+        let bytes = bytes::<T>(ring, slot);
+        let (payload, len) = (slot.payload(), bytes.len());
         let value = read(message(bytes));
         // From here on nothing panics.
-        let Self { link, end, position, bytes } = &mut self;
+        let Self { link, end, position } = &mut self;
         if link.is_here() {
-            own_lines::<T>(&link.ring, bytes.cast::<u8>(), len);
+            own_lines::<T>(&link.ring, payload, len);
             end.pass_front(&link.ring, *position);
             link.note_pulled(1, len as u64);
             link.wake_senders(1);

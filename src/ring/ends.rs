@@ -212,7 +212,7 @@ impl ReceiveEnd {
         &mut self,
         memory: &'m M,
         may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<(u64, M::Slot<'m>)> {
+    ) -> Option<u64> {
         match self {
             Self::Single(end) => end.front_at_once(memory, may),
             Self::Multi(end) => end.take_at_once(memory, may),
@@ -292,7 +292,7 @@ impl ReceiveEnd {
     pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
         match self {
             Self::Single(end) => end.take_at_once(memory, may),
-            Self::Multi(end) => end.take_at_once(memory, may).map(|(position, _)| position),
+            Self::Multi(end) => end.take_at_once(memory, may),
         }
     }
 

@@ -85,11 +85,7 @@ impl MultiReceiver {
 
     /// Does what [`take_one`](Self::take_one) does with a message below the limit that `may` agrees to: the shortest way.
     #[inline(always)]
-    pub fn take_at_once<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<(u64, M::Slot<'m>)> {
+    pub fn take_at_once<'m, M: Memory>(&mut self, memory: &'m M, may: impl FnOnce(M::Slot<'m>) -> bool) -> Option<u64> {
         if self.new_epoch(memory).is_some() {
             return None;
         }
@@ -112,7 +108,7 @@ impl MultiReceiver {
             memory.fetch_words_ahead(head);
         }
         help(memory.head(), head, head.wrapping_add(1));
-        Some((head, slot))
+        Some(head)
     }
 
     /// Takes a message so, has `read` copy it, and frees its slot.
@@ -123,7 +119,8 @@ impl MultiReceiver {
         may: impl FnOnce(M::Slot<'m>) -> bool,
         read: impl FnOnce(M::Slot<'m>),
     ) -> bool {
-        let Some((position, slot)) = self.take_at_once(memory, may) else { return false };
+        let Some(position) = self.take_at_once(memory, may) else { return false };
+        let slot = memory.slot(position);
         read(slot);
         self.release_one(memory, position)
     }

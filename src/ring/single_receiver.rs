@@ -116,14 +116,14 @@ impl SingleReceiver {
         &mut self,
         memory: &'m M,
         may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<(u64, M::Slot<'m>)> {
+    ) -> Option<u64> {
         let ready = self.window.ready_at(self.next)?;
         let slot = memory.slot(self.next);
         if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {
             return None;
         }
         note_delivered(memory, self.next.wrapping_add(1));
-        Some((self.next, slot))
+        Some(self.next)
     }
 
     /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on, which is told how many
