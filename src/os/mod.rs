@@ -17,6 +17,7 @@ pub(crate) mod leftover;
 pub(crate) mod lock;
 pub(crate) mod membarrier;
 pub(crate) mod process;
+pub(crate) mod processor;
 pub(crate) mod shm;
 pub(crate) mod thread;
 pub(crate) mod waitv;

@@ -5,12 +5,39 @@ use std::sync::Arc;
 use crate::error::Fault;
 use crate::layout::control::Signals;
 use crate::layout::geometry::Ends;
+use crate::os::processor::writer_keeps_lines;
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
 const LINES_AHEAD: u64 = 8;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Of which messages a receiver owns the lines.
+#[derive(Clone, Copy)]
+struct Owning {
+    /// Of single ones up to so many bytes.
+    up_to: usize,
+    /// Of those that come in batches.
+    batches: bool,
+}
+
+impl Owning {
+    const NONE: Self = Self { up_to: 0, batches: false };
+    const ALL: Self = Self { up_to: usize::MAX, batches: true };
+
+    /// Where the writer keeps a line, all. Elsewhere single ones of one line, since the line is fetched to be read in any case, but
+    /// longer ones pay for each line.
+    fn by_default(word_is_near: bool) -> Self {
+        match word_is_near {
+            true => Self::NONE,
+            false if writer_keeps_lines() => Self::ALL,
+            false => Self { up_to: LINE, batches: false },
+        }
+    }
+}
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {
@@ -26,7 +53,7 @@ pub struct SharedRing {
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
-    owns_lines: bool,
+    owning: Owning,
     /// The line of a word is asked for only when that of its payload has come. Both are asked for at once otherwise; the word's, which is
     /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there.
     word_waits: bool,
@@ -46,7 +73,7 @@ impl SharedRing {
             tail_step: if one_to_one { slots_per_line } else { 1 },
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
-            owns_lines: !slots.word_is_near(),
+            owning: Owning::by_default(slots.word_is_near()),
             word_waits: slots.payloads_are_far_lines(),
             slots,
         }
@@ -76,15 +103,21 @@ impl SharedRing {
         self.slots.in_pairs()
     }
 
-    /// Whether a receiver is to own the lines of a message before it releases it.
+    /// Whether a receiver is to own the lines of a message of `len` bytes before it releases that.
     #[inline]
-    pub fn owns_lines(&self) -> bool {
-        self.owns_lines
+    pub fn owns_lines(&self, len: usize) -> bool {
+        len <= self.owning.up_to
+    }
+
+    /// The same for each message of a batch.
+    #[inline]
+    pub fn owns_lines_of_batches(&self) -> bool {
+        self.owning.batches
     }
 
     /// Has lines owned so from now on, or not.
     pub fn set_owning(&mut self, yes: bool) {
-        self.owns_lines = yes && !self.word_is_near();
+        self.owning = if yes && !self.word_is_near() { Owning::ALL } else { Owning::NONE };
     }
 
     /// Whether nobody counts messages that were sent and released, because the cursors say it.

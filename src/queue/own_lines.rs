@@ -14,7 +14,7 @@ const TINY: usize = 48;
 pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, payload: *mut u8, len: usize) {
     debug_assert!(len <= ring.max_len());
     // A message of so few bytes always shares the line of its word.
-    if !is_tiny::<T>() && ring.owns_lines() {
+    if !is_tiny::<T>() && ring.owns_lines(len) {
         // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
         // it is the caller's until it is released.
         unsafe { own_apart(payload, len) }
@@ -41,7 +41,7 @@ fn own(ring: &SharedRing, slot: Slot<'_>) {
 /// The same as a part of a loop over many messages.
 #[inline(always)]
 pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>) {
-    if !is_tiny::<T>() && ring.owns_lines() {
+    if !is_tiny::<T>() && ring.owns_lines_of_batches() {
         own(ring, slot);
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Sl
 /// The same for all messages of a run.
 #[inline]
 pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
-    if ring.owns_lines() {
+    if ring.owns_lines_of_batches() {
         run.positions().for_each(|position| own(ring, ring.slot(position)));
     }
 }

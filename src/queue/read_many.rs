@@ -98,7 +98,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let look = |nth: u32| {
             spin_loop();
             // Tail may not tell yet of messages that were sent one by one.
-            let told = if nth % LOOKS_AT_ONCE == 0 { end.told_by_words(ring) } else { end.told(ring) };
+            let told = if nth.is_multiple_of(LOOKS_AT_ONCE) { end.told_by_words(ring) } else { end.told(ring) };
             told.filter(|told| *told > 0)
         };
         (1..=FIRST_POLLS * LOOKS_AT_ONCE).find_map(look).unwrap_or(0)

@@ -28,12 +28,12 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 
     /// Whether it takes the cache lines of a message over from the processor that wrote them, before it releases it, by writing
-    /// one word of each as it stands. By default it does, where a message has lines of its own (see
-    /// [`Plan`](crate::Plan)).
+    /// one word of each as it stands, where a message has lines of its own (see [`Plan`](crate::Plan)). By default it does on processors
+    /// of AMD, and on others with single messages of one line (64 bytes) only.
     ///
-    /// A sender gets lines back faster so: up to eight times as fast on the processor that `docs/PERFORMANCE.md` speaks of. Not
-    /// worth it where messages are so large that few of their lines are still in the sender's own cache when they are read, and
-    /// both processors share the next one: with messages of 1 MiB up to a third is lost there.
+    /// A sender gets lines back faster so: on AMD's up to eight times as fast (`docs/PERFORMANCE.md`). Not worth it where messages are so
+    /// large that few of their lines are still in the sender's own cache when they are read, and both processors share the next one: with
+    /// messages of 1 MiB up to a third is lost there.
     pub fn set_owning(&mut self, yes: bool) {
         self.link.ring.set_owning(yes);
     }

@@ -1,0 +1,45 @@
+//! Who has made this processor, for what cannot be known otherwise.
+
+use std::sync::OnceLock;
+
+/// Whether a cache line that one processor has written and another has only read still belongs to the first, as it does with processors
+/// that have a state "owned" for it: AMD64 Architecture Programmer's Manual, volume 2, 7.3. Those of Intel have none, and of others it is not
+/// known.
+pub(crate) fn writer_keeps_lines() -> bool {
+    static KEEPS: OnceLock<bool> = OnceLock::new();
+    *KEEPS.get_or_init(|| matches!(&vendor(), b"AuthenticAMD" | b"HygonGenuine"))
+}
+
+/// The maker's name, as the processor gives it.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn vendor() -> [u8; 12] {
+    // Safe in newer versions of the standard library.
+    #[allow(unused_unsafe)]
+    // SAFETY: every x86-64 processor has the instruction.
+    let leaf = unsafe { core::arch::x86_64::__cpuid(0) };
+    let mut name = [0; 12];
+    for (part, word) in name.as_chunks_mut::<4>().0.iter_mut().zip([leaf.ebx, leaf.edx, leaf.ecx]) {
+        *part = word.to_le_bytes();
+    }
+    name
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn vendor() -> [u8; 12] {
+    [0; 12]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_maker_is_the_one_that_the_system_names() {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        if let Some(line) = info.lines().find(|line| line.starts_with("vendor_id")) {
+            let name = line.split(':').nth(1).unwrap().trim();
+            assert_eq!(vendor(), name.as_bytes());
+            assert_eq!(writer_keeps_lines(), name == "AuthenticAMD" || name == "HygonGenuine");
+        }
+    }
+}
