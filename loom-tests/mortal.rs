@@ -76,6 +76,9 @@ impl Memory for Mortal<'_> {
     fn shift(&self) -> u32 {
         self.bench.shift()
     }
+    fn tail_step(&self) -> u64 {
+        self.bench.tail_step()
+    }
 }
 
 /// Runs `explore` for a death at step 0, 1, 2 and so on, until nobody dies any more. `explore` is given the step and where

@@ -47,8 +47,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: head goes past the next message, too",
         MR,
-        "help(memory.head(), head, head.wrapping_add(1));\n        Some((head, slot))",
-        "help(memory.head(), head, head.wrapping_add(2));\n        Some((head, slot))",
+        "help(memory.head(), head, head.wrapping_add(1));\n        Some(head)",
+        "help(memory.head(), head, head.wrapping_add(2));\n        Some(head)",
     ),
     kill(
         "at once: what came back is passed over",

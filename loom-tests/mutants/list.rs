@@ -373,7 +373,12 @@ const MUTANTS: &[Mutant] = &[
         "    if total.returned == 0 {\n        return total;\n    }\n    // Even with nothing returned: one who died",
     ),
     kill("a receiver helps head before it frees a skipped slot", MR, SKIP_FIRST, HEAD_FIRST),
-    kill("a single successor sender begins at tail", SS, "while committed(memory, tail) {", "while tail < counted {"),
+    kill(
+        "a single successor sender begins at tail",
+        SS,
+        "while is_committed(memory, tail) {",
+        "while tail < counted {",
+    ),
     kill(
         "a single successor receiver begins behind what was seen",
         SR,

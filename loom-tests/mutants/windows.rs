@@ -24,12 +24,32 @@ pub const MUTANTS: &[Mutant] = &[
         "store(ready.bits(), Ordering::Release);\n            count",
         "store(ready.bits(), Ordering::Relaxed);\n            count",
     ),
+    kill("tail tells of nothing that is sent in a window", SS, "tail & (memory.tail_step() - 1) == 0", "false"),
+    kill(
+        "tail tells of half the lines",
+        SS,
+        "tail & (memory.tail_step() - 1) == 0",
+        "tail & (2 * memory.tail_step() - 1) == 0",
+    ),
+    kill("what tail does not tell yet is not sent", RING, "(1..memory.tail_step())", "(1..1)"),
+    kill(
+        "what tail does not tell yet may be more than is sent",
+        RING,
+        "is_committed(memory, tail.wrapping_add(ahead - 1))",
+        "*ahead > 0",
+    ),
+    kill(
+        "a message in a window is committed Relaxed",
+        SS,
+        "memory.written(slot).word().store(ready.bits(), Ordering::Release);\n        let tail",
+        "memory.written(slot).word().store(ready.bits(), Ordering::Relaxed);\n        let tail",
+    ),
     kill("tail does not tell of a batch", SS, "self.move_tail(memory, self.tail);", "let _ = memory;"),
     kill(
         "a message is sent in a window before it is written",
         SS,
-        "write(slot);\n        self.commit_one(memory, slot, ready);\n        true",
-        "self.commit_one(memory, slot, ready);\n        write(slot);\n        true",
+        "write(slot);\n        self.commit_at_once(memory, slot, ready);\n        true",
+        "self.commit_at_once(memory, slot, ready);\n        write(slot);\n        true",
     ),
     kill(
         "a receiver takes in its window what is not ready",
@@ -64,8 +84,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what is shown is not marked as delivered",
         SR,
-        "note_delivered(memory, self.next.wrapping_add(1));\n        Some((self.next, slot))",
-        "Some((self.next, slot))",
+        "note_delivered(memory, self.next.wrapping_add(1));\n        Some(self.next)",
+        "Some(self.next)",
     ),
     kill(
         "many are shown before what is held",
@@ -132,8 +152,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what was sent before a panic is written over",
         SS,
-        "self.window.ready_at(position).is_some() && committed(memory, position)",
-        "false && committed(memory, position)",
+        "self.window.ready_at(position).is_some() && is_committed(memory, position)",
+        "false && is_committed(memory, position)",
     ),
     kill("what came back leaves the window open", SR, "        self.window = Window::CLOSED;\n", ""),
     kill(

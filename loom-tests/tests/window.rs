@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word};
+use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word, size};
 use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -121,6 +121,31 @@ fn go_through(way: Way) {
     got.extend(rest(&bench));
     assert_eq!(got, (0..sent).collect::<Vec<_>>());
     assert!(sent >= 2, "there was room for two");
+}
+
+#[test]
+fn what_tail_does_not_tell_yet_counts_as_sent() {
+    explore(None, || {
+        let bench = Bench::in_both_orders(SINGLE, 2);
+        let b = Arc::clone(&bench);
+        let mut end = b.sender(1).end;
+        assert!(end.open_window(&*b, u64::MAX));
+        let sending = thread::spawn(move || {
+            for message in 0..4 {
+                assert!(end.put_at_once(&*b, || true, |slot| b.write(slot.position, message)));
+                assert_eq!(size(&*b), message + 1);
+            }
+        });
+        let (earlier, later) = (size(&*bench), size(&*bench));
+        assert!(earlier <= later && later <= 4, "{earlier}, then {later}");
+        sending.join().expect("the sender panicked");
+        assert_eq!(size(&*bench), 4);
+        // Nor does it matter to a successor, or to a receiver that wants many.
+        let mut receiver = bench.receiver(11);
+        assert_eq!(receiver.end.told_by_words(&*bench), Some(4));
+        assert_eq!((bench.sender(2).send(1), receiver.pull(4)), (0, 4));
+        assert_eq!((bench.sender(3).send(1), size(&*bench)), (1, 1));
+    });
 }
 
 #[test]
