@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word, size};
+use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word, sent_to, size};
 use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -407,13 +407,14 @@ fn what_was_sent_before_a_panic_is_found() {
             let found = end.find_sent(&*b);
             end.publish_tail(&*b);
             assert_eq!(found, Some(Run { first: before, count: 2 }));
+            assert_eq!(b.tail().load(Relaxed), before + 2);
             assert!(put(&b, &mut end, 103));
         });
         let mut end = bench.receiver(11).end;
         end.open_window(&*bench, u64::MAX);
         let mut got: Vec<u64> = (0..2).filter_map(|_| pass(&bench, &mut end, Way::Shown)).collect();
         sending.join().expect("the sender panicked");
-        assert_eq!(bench.tail().load(Relaxed), before + 3);
+        assert_eq!(sent_to(&*bench), before + 3);
         drop(end);
         got.extend(rest(&bench));
         assert_eq!(got, [102, 101, 103]);
