@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringpost::{Ends, JoinError, Liveness, Options, Queue, Role, WhenFull};
 
-use crate::common::{ALL_ENDS, LONG, drain, named, number, options, send_numbers};
+use crate::common::{ALL_ENDS, LONG, UniqueName, drain, named, number, options, send_numbers};
 use crate::content::Random;
 use crate::run::{Process, say};
 
@@ -23,6 +23,15 @@ pub fn hold(role: &[String]) {
     let batch = rx.pull(role[1].parse().expect("a number"), LONG).expect("messages");
     let seen: Vec<String> = batch.iter().map(|bytes| number(bytes).to_string()).collect();
     say(&seen.join(" "));
+    sleep_forever();
+}
+
+/// A sender of values that sends so many, one by one: name, count.
+pub fn tell(role: &[String]) {
+    let queue = Queue::open(&role[0]).expect("the queue").typed::<u64>().expect("of numbers");
+    let mut tx = queue.sender().expect("a place for a sender");
+    (0..role[1].parse().expect("a number")).for_each(|value| tx.send(&value).expect("room"));
+    say("sent");
     sleep_forever();
 }
 
@@ -82,6 +91,30 @@ fn say_and_release(message: ringpost::Message<'_>) -> String {
     let text = format!("{} {}", number(&message), message.deliveries());
     say(&text);
     text
+}
+
+#[test]
+fn what_a_killed_sender_has_sent_counts_whether_tail_tells_or_not() {
+    for ends in ALL_ENDS {
+        for count in 1..=9 {
+            let name = UniqueName::new("tell");
+            let options = Options::of::<u64>(16).senders(ends.0).receivers(ends.1);
+            let queue = Queue::<u64>::create(&name, options).unwrap();
+            let mut child = Process::start(&format!("tell {} {count}", &*name));
+            child.expect("sent");
+            drop(child.kill());
+            assert_eq!((queue.size(), queue.stat().totals.sent), (count, count as u64), "{ends:?}");
+            queue.sender().unwrap().send(&100).unwrap();
+            assert_eq!(queue.size(), count + 1, "{ends:?}");
+            let mut rx = queue.receiver().unwrap();
+            let mut got = Vec::new();
+            while got.len() <= count {
+                assert!(rx.pull_some_with(16, LONG, |value| got.push(*value)).unwrap() > 0);
+            }
+            assert!(got.iter().copied().eq((0..count as u64).chain([100])), "{ends:?}: {got:?}");
+            assert_eq!((queue.size(), queue.stat().totals.pulled), (0, count as u64 + 1), "{ends:?}");
+        }
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn child() {
             "send" => flow::send(&role[1..]),
             "receive" => flow::receive(&role[1..]),
             "hold" => deaths::hold(&role[1..]),
+            "tell" => deaths::tell(&role[1..]),
             "loan" => deaths::loan(&role[1..]),
             "half-repair" => deaths::half_repair(&role[1..]),
             "churn" => deaths::churn(&role[1..]),

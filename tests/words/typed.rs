@@ -33,6 +33,64 @@ fn tick(i: u32) -> Tick {
     Tick { price: -i64::from(i), size: i, symbol: *b"RING" }
 }
 
+/// What is counted of a queue of numbers: sent, released, waiting.
+fn counts(queue: &Queue<u64>) -> (u64, u64, usize) {
+    let totals = queue.stat().totals;
+    assert_eq!((totals.sent_bytes, totals.pulled_bytes), (totals.sent * 8, totals.pulled * 8));
+    assert_eq!(queue.peek().count(), queue.size());
+    (totals.sent, totals.pulled, queue.size())
+}
+
+#[test]
+fn every_value_is_counted_at_once() {
+    // With one sender and one receiver the cursors count, and tail does not tell of each.
+    for ends in ALL_ENDS {
+        let queue = Queue::in_memory(Options::of::<u64>(16).senders(ends.0).receivers(ends.1)).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        for number in 0..50_u64 {
+            match number % 3 {
+                0 => tx.send(&number).unwrap(),
+                1 => assert_eq!(tx.send_batch([number]), Ok(1)),
+                _ => {
+                    let mut loan = tx.loan().unwrap();
+                    *loan = number;
+                    loan.commit();
+                }
+            }
+            assert_eq!(counts(&queue), (number + 1, number.saturating_sub(3), 4.min(number as usize + 1)), "{ends:?}");
+            if number < 3 {
+                continue;
+            }
+            let oldest = match number % 4 {
+                0 => rx.recv_value().unwrap(),
+                1 => rx.recv_with(|value| *value).unwrap(),
+                2 => *rx.recv().unwrap(),
+                _ => {
+                    let mut got = 0;
+                    assert_eq!(rx.pull_some_with(1, LONG, |value| got = *value), Ok(1));
+                    got
+                }
+            };
+            assert_eq!(oldest, number - 3);
+        }
+        assert_eq!(counts(&queue), (50, 47, 3), "{ends:?}");
+    }
+}
+
+#[test]
+fn values_that_were_put_away_do_not_count_as_pulled() {
+    for ends in ALL_ENDS {
+        let options = Options::of::<u64>(16).senders(ends.0).receivers(ends.1).max_deliveries(1);
+        let queue = Queue::in_memory(options).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        assert_eq!(tx.send_batch(0..5_u64), Ok(5));
+        rx.recv().unwrap().nack();
+        assert_eq!(rx.recv_value(), Ok(1), "{ends:?}");
+        let totals = queue.stat().totals;
+        assert_eq!((totals.sent, totals.pulled, totals.expired), (5, 1, 1), "{ends:?}");
+    }
+}
+
 #[test]
 fn values_come_out_as_they_went_in() {
     for ends in ALL_ENDS {

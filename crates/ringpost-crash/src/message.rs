@@ -2,8 +2,14 @@
 
 use crate::segment::fnv;
 
-/// Bytes of the longest message: with its length and its slot's word it fills a cache line, or it has several of its own.
-pub const MAX_LEN: usize = if cfg!(feature = "long") { 200 } else { 48 };
+/// Bytes of the longest message: with its length and its slot's word it fills a cache line, or half of one, or it has several of its own.
+pub const MAX_LEN: usize = if cfg!(feature = "long") {
+    200
+} else if cfg!(feature = "short") {
+    HEADER
+} else {
+    48
+};
 /// Sequence number and checksum.
 const HEADER: usize = 16;
 
