@@ -2,12 +2,10 @@
 
 use std::sync::OnceLock;
 
-/// Whether a cache line that one processor has written and another has only read still belongs to the first, as it does with processors
-/// that have a state "owned" for it: AMD64 Architecture Programmer's Manual, volume 2, 7.3. Those of Intel have none, and of others it is not
-/// known.
-pub(crate) fn writer_keeps_lines() -> bool {
-    static KEEPS: OnceLock<bool> = OnceLock::new();
-    *KEEPS.get_or_init(|| matches!(&vendor(), b"AuthenticAMD" | b"HygonGenuine"))
+/// Whether it is one of AMD's, or made after them: how those treat cache lines is used where it was measured to help, and only there.
+pub(crate) fn is_amd() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| matches!(&vendor(), b"AuthenticAMD" | b"HygonGenuine"))
 }
 
 /// The maker's name, as the processor gives it.
@@ -39,7 +37,7 @@ mod tests {
         if let Some(line) = info.lines().find(|line| line.starts_with("vendor_id")) {
             let name = line.split(':').nth(1).unwrap().trim();
             assert_eq!(vendor(), name.as_bytes());
-            assert_eq!(writer_keeps_lines(), name == "AuthenticAMD" || name == "HygonGenuine");
+            assert_eq!(is_amd(), name == "AuthenticAMD" || name == "HygonGenuine");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Fault;
 use crate::layout::control::Signals;
 use crate::layout::geometry::Ends;
-use crate::os::processor::writer_keeps_lines;
+use crate::os::processor::is_amd;
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
@@ -28,12 +28,12 @@ impl Owning {
     const NONE: Self = Self { up_to: 0, batches: false };
     const ALL: Self = Self { up_to: usize::MAX, batches: true };
 
-    /// Where the writer keeps a line, all. Elsewhere single ones of one line, since the line is fetched to be read in any case, but
-    /// longer ones pay for each line.
+    /// All on processors where a line that one has written and another has only read stays the first one's: AMD64 Architecture Programmer's
+    /// Manual, volume 2, 7.3, "owned". Elsewhere (measured on Intel's) single ones of one line gain by it, and longer ones pay for each line.
     fn by_default(word_is_near: bool) -> Self {
         match word_is_near {
             true => Self::NONE,
-            false if writer_keeps_lines() => Self::ALL,
+            false if is_amd() => Self::ALL,
             false => Self { up_to: LINE, batches: false },
         }
     }
@@ -55,7 +55,8 @@ pub struct SharedRing {
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owning: Owning,
     /// The line of a word is asked for only when that of its payload has come. Both are asked for at once otherwise; the word's, which is
-    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there.
+    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there. On AMD's processors; on
+    /// Intel's the waiting costs more than it saves.
     word_waits: bool,
 }
 
@@ -74,7 +75,7 @@ impl SharedRing {
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
             owning: Owning::by_default(slots.word_is_near()),
-            word_waits: slots.payloads_are_far_lines(),
+            word_waits: slots.payloads_are_far_lines() && is_amd(),
             slots,
         }
     }
