@@ -79,8 +79,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "single sender: commit Relaxed",
         SS,
-        "store(ready.bits(), Ordering::Release);\n        self.move_tail",
-        "store(ready.bits(), Ordering::Relaxed);\n        self.move_tail",
+        "store(ready.bits(), Ordering::Release);\n        let tail",
+        "store(ready.bits(), Ordering::Relaxed);\n        let tail",
     ),
     kill("senders: batch Relaxed", MOD, "word.store(ready, Ordering::Release)", "word.store(ready, Ordering::Relaxed)"),
     kill(

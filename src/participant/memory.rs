@@ -13,7 +13,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
 const LINES_AHEAD: u64 = 8;
 /// Bytes of a cache line.
-const LINE: usize = 64;
+const LINE: u64 = 64;
 
 /// Of which messages a receiver owns the lines.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Owning {
         match word_is_near {
             true => Self::NONE,
             false if is_amd() => Self::ALL,
-            false => Self { up_to: LINE, batches: false },
+            false => Self { up_to: LINE as usize, batches: false },
         }
     }
 }
@@ -65,7 +65,7 @@ impl SharedRing {
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
         let slots = segment.slots();
-        let slots_per_line = 64 / geometry.payload_stride.min(64);
+        let slots_per_line = LINE / geometry.payload_stride.min(LINE);
         let one_to_one = [geometry.send_protocol(), geometry.receive_protocol()] == [Ends::Single; 2];
         Self {
             shift: geometry.shift(),

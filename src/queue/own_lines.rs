@@ -8,16 +8,15 @@ use crate::segment::Slot;
 /// Bytes of a message that shares the line of its word.
 const TINY: usize = 48;
 
-/// Has this processor own the lines of the message of `len` bytes at `payload`, where a slot's begins, which the caller has taken and
-/// nobody reads any more, unless that is not wanted.
+/// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
+/// unless that is not wanted.
 #[inline(always)]
-pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, payload: *mut u8, len: usize) {
+pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>, len: usize) {
     debug_assert!(len <= ring.max_len());
-    // A message of so few bytes always shares the line of its word.
     if !is_tiny::<T>() && ring.owns_lines(len) {
         // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
         // it is the caller's until it is released.
-        unsafe { own_apart(payload, len) }
+        unsafe { own_apart(slot.payload(), len) }
     }
 }
 

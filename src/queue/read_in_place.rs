@@ -125,12 +125,12 @@ impl<'r> Front<'r> {
         let ring = &self.link.ring;
         let slot = ring.slot(self.position);
         let bytes = bytes::<T>(ring, slot);
-        let (payload, len) = (slot.payload(), bytes.len());
+        let len = bytes.len();
         let value = read(message(bytes));
         // From here on nothing panics.
         let Self { link, end, position } = &mut self;
         if link.is_here() {
-            own_lines::<T>(&link.ring, payload, len);
+            own_lines::<T>(&link.ring, slot, len);
             end.pass_front(&link.ring, *position);
             link.note_pulled(1, len as u64);
             link.wake_senders(1);

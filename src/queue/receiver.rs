@@ -59,8 +59,7 @@ impl Want {
 impl<T: ?Sized + Payload> Receiver<T> {
     pub(super) fn join(segment: &Arc<Segment>) -> Result<Self, JoinError> {
         let link = Link::join(segment, Role::Receiver)?;
-        let geometry = &segment.header().geometry;
-        let end = match geometry.receive_protocol() {
+        let end = match segment.header().geometry.receive_protocol() {
             Ends::Single => ReceiveEnd::Single(SingleReceiver::join(&link.ring)?),
             Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
         };

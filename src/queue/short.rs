@@ -121,7 +121,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let ring = &self.link.ring;
         let slot = ring.slot(position);
         let len = ring.len(slot);
-        own_lines::<T>(ring, slot.payload(), len);
+        own_lines::<T>(ring, slot, len);
         let in_turn = self.holds.get().is_none()
             && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
         if in_turn {
@@ -181,7 +181,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             let bytes = bytes::<T>(ring, slot);
             len = bytes.len();
             value = Some(copy(bytes));
-            own_lines::<T>(ring, slot.payload(), len);
+            own_lines::<T>(ring, slot, len);
         });
         if passed {
             self.note_passed(len as u64);
@@ -209,7 +209,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 let bytes = bytes::<T>(ring, slot);
                 len = bytes.len();
                 value = Some(copy(bytes));
-                own_lines::<T>(ring, slot.payload(), len);
+                own_lines::<T>(ring, slot, len);
             }
             sound
         });

@@ -58,7 +58,7 @@ impl SingleSender {
         }
         let slot = memory.slot(position);
         write(slot);
-        self.commit_at_once(memory, slot, ready);
+        self.commit_one(memory, slot, ready);
         true
     }
 
@@ -72,11 +72,7 @@ impl SingleSender {
     /// Makes the message at `position` visible, the slot of which was lent.
     #[inline]
     pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
-        let slot = memory.slot(position);
-        match self.window.ready_at(position) {
-            Some(ready) => self.commit_at_once(memory, slot, ready),
-            None => self.commit_one(memory, slot, Word::ready(memory.lap(position))),
-        }
+        self.commit_one(memory, memory.slot(position), Word::ready(memory.lap(position)));
     }
 
     /// Sends messages in the window, each as soon as `write` has written it and said its length, for as long as it does. Returns how
@@ -140,9 +136,10 @@ impl SingleSender {
         self.window.ready_at(self.tail).is_some()
     }
 
-    /// Commits in the window: tail is told of whole lines, and never so many messages behind as a line has.
+    /// Makes the message in `slot`, the one at tail, visible. Tail is told of whole lines only, so it never lags by as many messages as
+    /// a line has.
     #[inline(always)]
-    fn commit_at_once<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
+    fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
         // Release: commit, pairs with take.
         memory.written(slot).word().store(ready.bits(), Ordering::Release);
         let tail = self.tail.wrapping_add(1);
@@ -151,13 +148,6 @@ impl SingleSender {
         } else {
             self.tail = tail;
         }
-    }
-
-    #[inline]
-    fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
-        // Release: commit, pairs with take.
-        memory.written(slot).word().store(ready.bits(), Ordering::Release);
-        self.move_tail(memory, self.tail.wrapping_add(1));
     }
 
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
