@@ -113,6 +113,9 @@ impl Memory for Bench {
     fn shift(&self) -> u32 {
         self.shift
     }
+    fn in_order(&self) -> bool {
+        self.ends.single_sender && !self.ends.overwrite
+    }
     fn tail_step(&self) -> u64 {
         let one_to_one = self.ends.single_sender && self.ends.single_receiver && !self.ends.overwrite;
         if one_to_one { 2 } else { 1 }

@@ -189,8 +189,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: an older message is released with a newer one",
         SR,
-        "if position != self.head || position.wrapping_add(1) != self.next || self.rewind {",
-        "if position.wrapping_add(1) != self.next || self.rewind {",
+        "position == self.head && position < self.next && !self.out_of_turn && !self.rewind;",
+        "position < self.next && !self.out_of_turn && !self.rewind;",
     ),
     kill(
         "the short way: a value is read after its slot is free",
@@ -307,7 +307,7 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "an older message is released with a newer one",
         SR,
-        "if run.first != self.head {\n            return mark_skipped(memory, run);\n        }",
+        "if run.first != self.head {\n            self.out_of_turn = true;\n            return mark_skipped(memory, run);\n        }",
         "",
     ),
     kill(
@@ -398,7 +398,12 @@ const MUTANTS: &[Mutant] = &[
         "note_delivered(memory, position);\n        }\n        Ok(",
         "note_delivered(memory, head);\n        }\n        Ok(",
     ),
-    kill("a successor counts from the bottom up", SR, "count: seen }).positions().rev()", "count: seen }).positions()"),
+    kill(
+        "a successor counts from the bottom up",
+        SR,
+        "count: marked }).positions().rev()",
+        "count: marked }).positions()",
+    ),
     kill(
         "a repaired word does not move the epoch",
         RECOVER,

@@ -5,6 +5,7 @@ use super::list::{Mutant, kill};
 const WINDOW: &str = "src/ring/window.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const AHEAD: &str = "src/ring/ahead.rs";
 const RING: &str = "src/ring/mod.rs";
 
 /// Weakened windows.
@@ -90,14 +91,14 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "many are shown of which one is not there",
         SR,
-        "if word != ready.bits() {",
-        "if first.wrapping_add(shown) >= read_cursor(memory.tail()) {",
+        "slot.word().load(Ordering::Acquire) != ready.bits() {",
+        "first.wrapping_add(shown) >= read_cursor(memory.tail()) {",
     ),
     kill(
         "many are shown Relaxed",
-        RING,
-        "(slot.word().load(Ordering::Acquire), slot)",
-        "(slot.word().load(Ordering::Relaxed), slot)",
+        SR,
+        "slot.word().load(Ordering::Acquire) != ready.bits() {",
+        "slot.word().load(Ordering::Relaxed) != ready.bits() {",
     ),
     kill(
         "many are shown beyond the window",
@@ -129,19 +130,58 @@ pub const MUTANTS: &[Mutant] = &[
         "        // It was shown because nothing is held.\n        self.settle(memory);\n",
         "",
     ),
-    kill("what came back is known to be there still", SR, "        self.seen = 0;\n", ""),
-    kill("a receiver looks ahead beyond its window", SR, "LOOKS.min(self.window.left(position))", "LOOKS"),
+    kill("what came back is known to be there still", AHEAD, "        self.there = 0;\n", ""),
+    kill("a receiver looks ahead beyond its window", AHEAD, "LOOKS.min(window.left(next))", "LOOKS"),
     kill(
         "a receiver looks ahead Relaxed",
-        SR,
+        AHEAD,
         "word.load(Ordering::Acquire) == ready.bits()",
         "word.load(Ordering::Relaxed) == ready.bits()",
     ),
     kill(
         "a receiver thinks that one more is there",
+        AHEAD,
+        "self.there = run.first.wrapping_add(there);",
+        "self.there = run.first.wrapping_add(there + 1);",
+    ),
+    kill("all is there that tail tells of", AHEAD, "take_word(memory, last) == Word::ready(memory.lap(last))", "true"),
+    kill(
+        "the last message is looked at Relaxed",
+        AHEAD,
+        "take_word(memory, last) == Word::ready(memory.lap(last))",
+        "memory.word(last).load(Ordering::Relaxed) == Word::ready(memory.lap(last)).bits()",
+    ),
+    kill(
+        "many senders are thought to commit in order",
+        AHEAD,
+        "memory.in_order() && next >= self.fresh_from",
+        "next >= self.fresh_from",
+    ),
+    kill(
+        "what receivers have touched is thought to be fresh",
+        AHEAD,
+        "memory.in_order() && next >= self.fresh_from",
+        "memory.in_order()",
+    ),
+    kill("what is to be taken again is thought to be fresh", AHEAD, "        self.touched(next);\n", ""),
+    kill(
+        "a successor thinks that all beyond the mark is fresh",
         SR,
-        "self.seen = position.wrapping_add(there);",
-        "self.seen = position.wrapping_add(there + 1);",
+        "sent_to(memory).max(delivered_to)",
+        "delivered_to",
+    ),
+    kill("what was shown and is kept is thought to be fresh", SR, "            self.ahead.touched(run.end());\n", ""),
+    kill(
+        "the short way: head stands still at what was released before",
+        SR,
+        "            self.out_of_turn = true;\n            return mark_skipped",
+        "            return mark_skipped",
+    ),
+    kill(
+        "the short way: head stands still at what a predecessor released",
+        SR,
+        "        } else {\n            self.out_of_turn = true;\n        }",
+        "        }",
     ),
     kill(
         "what was sent before a panic is written over",

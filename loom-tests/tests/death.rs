@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use ringpost::ring::{
-    MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, count_in, look_at_word, recover,
-    size,
+    MultiReceiver, MultiSender, ReceiveEnd, SendEnd, SingleReceiver, SingleSender, count_in, recover, size,
 };
 use ringpost_loom::{Bench, Ends, Mortal, Receiver, at_every_step, explore};
 
@@ -140,7 +139,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
             }
             Way::Shown if single => {
-                let shown = end.show_many(memory, 1, look_at_word, |_, slot| {
+                let shown = end.show_many(memory, 1, |_, slot| {
                     copy(slot.position);
                     true
                 });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, look_at_word, sent_to, size};
+use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, sent_to, size};
 use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -80,7 +80,7 @@ fn show(bench: &Bench, end: &mut ReceiveEnd, most: u64) -> Vec<u64> {
     // A hint, whatever it says: how far tail tells it to look.
     end.told(bench);
     let mut shown = Vec::new();
-    end.show_many(bench, most, look_at_word, |before, slot| {
+    end.show_many(bench, most, |before, slot| {
         assert_eq!(before, shown.len() as u64);
         shown.push(bench.read(slot.position));
         true

@@ -50,6 +50,7 @@ pub struct SharedRing {
     tail_step: u64,
     /// One sender sends messages of one length to one receiver: the cursors count them.
     cursors_count: bool,
+    in_order: bool,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
@@ -72,6 +73,7 @@ impl SharedRing {
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
             tail_step: if one_to_one { slots_per_line } else { 1 },
+            in_order: geometry.send_protocol() == Ends::Single,
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
             owning: Owning::by_default(slots.word_is_near()),
@@ -96,12 +98,6 @@ impl SharedRing {
     #[inline]
     pub fn word_is_near(&self) -> bool {
         self.slots.word_is_near()
-    }
-
-    /// Whether a slot is a word and 8 bytes of payload that are loaded at once.
-    #[inline]
-    pub fn in_pairs(&self) -> bool {
-        self.slots.in_pairs()
     }
 
     /// Whether a receiver is to own the lines of a message of `len` bytes before it releases that.
@@ -241,6 +237,10 @@ impl Memory for SharedRing {
     #[inline]
     fn tail_step(&self) -> u64 {
         self.tail_step
+    }
+    #[inline]
+    fn in_order(&self) -> bool {
+        self.in_order
     }
     #[inline]
     fn fetch_ahead(&self, position: u64, end: u64) {

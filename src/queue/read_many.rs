@@ -3,8 +3,6 @@
 use core::mem::forget;
 use core::time::Duration;
 
-use zerocopy::IntoBytes;
-
 use super::Receiver;
 use super::batch::Batch;
 use super::link::Link;
@@ -13,9 +11,8 @@ use super::read_in_place::keep;
 use super::receiver::{bytes as payload, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
-use crate::payload::Payload;
-use crate::ring::{ReceiveEnd, Run, look_at_word};
-use crate::segment::Slot;
+use crate::payload::{Payload, len_of};
+use crate::ring::{ReceiveEnd, Run};
 use crate::sync::spin_loop;
 
 impl<T: ?Sized + Payload> Receiver<T> {
@@ -143,32 +140,25 @@ impl<'r> Fronts<'r> {
         let ring = &link.ring;
         let (most, mut sound, mut bytes) = (most as u64, true, 0);
         // If `read` has forked, and this is the child, it goes no further: the mark and the slots are the parent's.
-        let count = if ring.in_pairs() {
-            let len = ring.max_len();
-            let look = |slot: Slot<'r>| slot.load_pair();
-            let count = fronts.end.show_many(ring, most, look, |before, payload: u64| {
-                fronts.read = before;
-                read(message(&payload.as_bytes()[..len]));
-                link.is_here()
-            });
-            bytes = count * len as u64;
-            count
-        } else {
-            fronts.end.show_many(ring, most, look_at_word, |before, slot| {
-                fronts.read = before;
-                sound = is_sound::<T>(ring, slot);
-                if sound {
-                    let payload = payload::<T>(ring, slot);
-                    read(message(payload));
+        let count = fronts.end.show_many(ring, most, |before, slot| {
+            fronts.read = before;
+            sound = is_sound::<T>(ring, slot);
+            if sound {
+                let payload = payload::<T>(ring, slot);
+                read(message(payload));
+                if len_of::<T>().is_none() {
                     bytes += payload.len() as u64;
                 }
-                let go_on = sound && link.is_here();
-                if go_on {
-                    own_lines_at_once::<T>(ring, slot);
-                }
-                go_on
-            })
-        };
+            }
+            let go_on = sound && link.is_here();
+            if go_on {
+                own_lines_at_once::<T>(ring, slot);
+            }
+            go_on
+        });
+        if let Some(len) = len_of::<T>() {
+            bytes = count * len as u64;
+        }
         // From here on nothing panics.
         let Self { link, end, .. } = &mut fronts;
         release(link, end, count, bytes);

@@ -222,15 +222,14 @@ impl ReceiveEnd {
     /// The same for up to `most` messages in an only receiver's window, one after another, for as long as `show` goes on; see
     /// [`SingleReceiver::show_many`].
     #[inline(always)]
-    pub fn show_many<'m, M: Memory, V>(
-        &self,
+    pub fn show_many<'m, M: Memory>(
+        &mut self,
         memory: &'m M,
         most: u64,
-        look: impl Fn(M::Slot<'m>) -> (u64, V),
-        show: impl FnMut(u64, V) -> bool,
+        show: impl FnMut(u64, M::Slot<'m>) -> bool,
     ) -> u64 {
         match self {
-            Self::Single(end) => end.show_many(memory, most, look, show),
+            Self::Single(end) => end.show_many(memory, most, show),
             Self::Multi(_) => 0,
         }
     }

@@ -21,6 +21,7 @@
 //! first into `Skip` and the second into `Retry`. `loom-tests/` checks all of this under every interleaving it can reach.
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod ends;
 mod holds;
 mod lookout;
@@ -80,6 +81,12 @@ pub trait Memory {
         1
     }
 
+    /// Whether one sender sends all messages, so that who sees one committed sees all before it.
+    #[inline]
+    fn in_order(&self) -> bool {
+        false
+    }
+
     /// A hint that slots from `position` up to `end` will be written, one after another.
     #[inline]
     fn fetch_ahead(&self, _position: u64, _end: u64) {}
@@ -128,13 +135,6 @@ pub trait Memory {
 pub trait Slot<'m>: Copy {
     /// Its state word.
     fn word(self) -> &'m AtomicU64;
-}
-
-/// Looks at a slot's word so that its payload may be read if it says so: for [`ReceiveEnd::show_many`].
-#[inline]
-pub fn look_at_word<'m, S: Slot<'m>>(slot: S) -> (u64, S) {
-    // Acquire: take, pairs with commit and abort: the payload is whole.
-    (slot.word().load(Ordering::Acquire), slot)
 }
 
 /// Positions that follow one another.

@@ -4,14 +4,12 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
+use super::ahead::Ahead;
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, read_cursor, sent_to};
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor, sent_to};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
-
-/// How many messages it looks for at once.
-const LOOKS: u64 = 32;
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -24,10 +22,9 @@ pub struct SingleReceiver {
     pub(super) rewind: bool,
     /// Slots, from next on, that may be read as soon as their word says so, if nothing is held.
     window: Window,
-    /// Messages of the window below it are known to be there.
-    seen: u64,
-    /// What tail said when it was last looked at.
-    told: u64,
+    ahead: Ahead,
+    /// Between head and next there may be slots that were released before older ones.
+    out_of_turn: bool,
     freed: bool,
     redelivered: u64,
 }
@@ -41,8 +38,8 @@ impl SingleReceiver {
         if delivered_to.wrapping_sub(head) > memory.capacity() && delivered_to > head {
             return Err(Fault::corrupt("delivered_to", head, delivered_to));
         }
-        let seen = delivered_to.saturating_sub(head);
-        for position in (Run { first: head, count: seen }).positions().rev() {
+        let marked = delivered_to.saturating_sub(head);
+        for position in (Run { first: head, count: marked }).positions().rev() {
             // From the top down, so that a death here counts one message twice at most, and none not at all.
             count_delivery(memory, position);
             note_delivered(memory, position);
@@ -52,8 +49,9 @@ impl SingleReceiver {
             next: head,
             rewind: false,
             window: Window::CLOSED,
-            seen: 0,
-            told: 0,
+            // Not `delivered_to`: one that joined before us may have lowered that, and died.
+            ahead: Ahead::fresh_from(sent_to(memory).max(delivered_to)),
+            out_of_turn: false,
             freed: false,
             redelivered: 0,
         })
@@ -67,6 +65,10 @@ impl SingleReceiver {
             let again = self.next.wrapping_sub(self.head);
             (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
+        }
+        // One message is looked at sooner than tail is.
+        if want > 1 && self.told(memory) > 0 && self.ahead.knows(self.next) {
+            return Ok(self.deliver_known(memory, want));
         }
         for _ in 0..=memory.capacity() {
             let lap = memory.lap(self.next);
@@ -130,32 +132,29 @@ impl SingleReceiver {
     /// were shown before. They stay the next ones until [`pass_fronts`](Self::pass_fronts); if fewer are passed than were shown,
     /// [`settle`](Self::settle) says so. Returns how many `show` has agreed to.
     ///
-    /// `look` loads a slot's word with Acquire, and gives what is to be shown with it: [`look_at_word`](super::look_at_word), or a load
-    /// of more than the word.
+    /// Where they are all known to be there no word is looked at: that would be a second load for each.
     #[inline(always)]
-    pub fn show_many<'m, M: Memory, V>(
-        &self,
+    pub fn show_many<'m, M: Memory>(
+        &mut self,
         memory: &'m M,
         most: u64,
-        look: impl Fn(M::Slot<'m>) -> (u64, V),
-        mut show: impl FnMut(u64, V) -> bool,
+        mut show: impl FnMut(u64, M::Slot<'m>) -> bool,
     ) -> u64 {
         let Some((Run { first, count }, ready)) = self.window.rest(self.next) else { return 0 };
         if self.next != self.head {
             return 0;
         }
         let run = Run { first, count: count.min(most) };
-        if run.end() <= self.told {
-            memory.fetch_all(run);
-        }
+        self.ahead.fetch(memory, run);
+        let known = self.ahead.knows_all(run);
         let (mark, mut shown) = (memory.delivered_to(), 0);
         for slot in memory.slots(run) {
-            let (word, seen) = look(slot);
-            if word != ready.bits() {
+            // Acquire: take, pairs with commit and abort: the payload is whole.
+            if !known && slot.word().load(Ordering::Acquire) != ready.bits() {
                 break;
             }
             mark_delivered(mark, first.wrapping_add(shown + 1));
-            if !show(shown, seen) {
+            if !show(shown, slot) {
                 break;
             }
             shown += 1;
@@ -163,21 +162,16 @@ impl SingleReceiver {
         shown
     }
 
-    /// How many messages, from the next one on, tail tells of. Their words say what is there; but while none of them is being written,
-    /// to look at them takes no line away from a sender. Tail is looked at only when all that it told of has been passed.
+    /// How many messages, from the next one on, tail tells of. While none of them is being written, to look at them takes no line away
+    /// from a sender. Tail is looked at only when all that it told of has been passed.
     #[inline]
     pub fn told<M: Memory>(&mut self, memory: &M) -> u64 {
-        if self.told <= self.next {
-            // Relaxed: a hint.
-            self.told = memory.tail().load(Ordering::Relaxed);
-        }
-        self.told.saturating_sub(self.next)
+        self.ahead.told(memory, self.next)
     }
 
     /// The same, and what tail does not tell yet.
     pub fn told_by_words<M: Memory>(&mut self, memory: &M) -> u64 {
-        self.told = self.told.max(sent_to(memory));
-        self.told.saturating_sub(self.next)
+        self.ahead.told_by_words(memory, self.next)
     }
 
     /// Frees the slots of the first `count` messages that were shown.
@@ -243,25 +237,30 @@ impl SingleReceiver {
         (memory.word(self.next), Word::ready(memory.lap(self.next)))
     }
 
-    /// Gives the slot of a message that has been read back to the senders, if nothing else was taken or came back.
+    /// Gives the slot of a message that has been read back to the senders, if it is the oldest that was taken, and nothing behind it was
+    /// released before or came back.
     #[inline]
     pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
-        if position != self.head || position.wrapping_add(1) != self.next || self.rewind {
-            return false;
+        let in_turn = position == self.head && position < self.next && !self.out_of_turn && !self.rewind;
+        if in_turn {
+            self.move_head(memory, position.wrapping_add(1));
         }
-        self.move_head(memory, self.next);
-        true
+        in_turn
     }
 
     /// Gives the slots of messages that have been read back to the senders.
     #[inline]
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
         if run.first != self.head {
+            self.out_of_turn = true;
             return mark_skipped(memory, run);
         }
         let mut head = run.end();
-        while head < self.next && self.is_skipped(memory, head) {
-            head += 1;
+        if self.out_of_turn {
+            while head < self.next && self.is_skipped(memory, head) {
+                head += 1;
+            }
+            self.out_of_turn = head < self.next;
         }
         self.move_head(memory, head);
     }
@@ -271,6 +270,8 @@ impl SingleReceiver {
     pub fn give_back<M: Memory>(&mut self, memory: &M, run: Run, seen: bool) {
         if seen {
             run.positions().for_each(|position| count_delivery(memory, position));
+            // One that was shown is still the next.
+            self.ahead.touched(run.end());
         }
         self.again_from_head();
     }
@@ -279,7 +280,6 @@ impl SingleReceiver {
     pub fn again_from_head(&mut self) {
         self.rewind = true;
         self.window = Window::CLOSED;
-        self.seen = 0;
     }
 
     /// Notes that the program has seen messages which come back, without starting again from head.
@@ -325,6 +325,7 @@ impl SingleReceiver {
     /// Starts again from head after messages came back. Nothing may be held.
     pub fn settle<M: Memory>(&mut self, memory: &M) {
         if self.rewind {
+            self.ahead.start_again(self.next);
             self.next = self.head;
             self.rewind = false;
         }
@@ -343,29 +344,7 @@ impl SingleReceiver {
     /// Whether the message at `position`, in the window, is there.
     #[inline(always)]
     fn is_there<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
-        position < self.seen || self.look_at(memory, position, ready)
-    }
-
-    #[inline(always)]
-    fn look_at<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
-        if take_word(memory, position) != ready {
-            return false;
-        }
-        let next = position.wrapping_add(1);
-        if self.window.ready_at(next).is_some() && take_word(memory, next) == ready {
-            self.look_ahead(memory, next, ready);
-        }
-        true
-    }
-
-    /// Looks how many messages there are from `position` on, one after another, so that the processor asks for many lines at once.
-    #[inline(never)]
-    fn look_ahead<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) {
-        let count = LOOKS.min(self.window.left(position));
-        // Acquire: take, pairs with commit and abort: the payload is whole.
-        let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
-        let there = memory.words(Run { first: position, count }).take_while(is_ready).count() as u64;
-        self.seen = position.wrapping_add(there);
+        self.ahead.knows(position) || self.ahead.look_at(memory, &self.window, position, ready)
     }
 
     #[inline]
@@ -379,6 +358,16 @@ impl SingleReceiver {
         self.head = head;
         // Release: release, pairs with claim. Release: advance, pairs with read cursor.
         memory.head().store(self.head, Ordering::Release);
+    }
+
+    /// Delivers what is known to be there. Nothing of it has been delivered before.
+    #[inline]
+    fn deliver_known<M: Memory>(&mut self, memory: &M, want: u64) -> Run {
+        let run = self.ahead.known(self.next, want);
+        self.ahead.fetch(memory, run);
+        self.next = run.end();
+        note_delivered(memory, self.next);
+        run
     }
 
     #[inline]
@@ -422,6 +411,8 @@ impl SingleReceiver {
         if nothing_held {
             self.move_head(memory, self.next);
             self.freed = true;
+        } else {
+            self.out_of_turn = true;
         }
     }
 
@@ -442,7 +433,7 @@ impl SingleReceiver {
 }
 
 #[inline]
-fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
+pub(super) fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
     // Acquire: take, pairs with commit and abort: the payload is whole.
     Word::from_bits(memory.word(position).load(Ordering::Acquire))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Segment, fetch};
 use crate::layout::control::Control;
 use crate::layout::geometry::Geometry;
-use crate::sync::{AtomicU32, AtomicU64, load_pair, pairs_are_atomic};
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
@@ -34,7 +34,6 @@ pub(crate) struct Slots {
     payloads: *mut u8,
     payload_stride: usize,
     fixed_len: bool,
-    in_pairs: bool,
     /// Words that share a cache line, less one.
     word_line_mask: u64,
     segment: Arc<Segment>,
@@ -60,7 +59,6 @@ impl Slots {
             payloads: unsafe { base.add(geometry.payload_offset as usize) }.as_ptr(),
             payload_stride: geometry.payload_stride as usize,
             fixed_len: geometry.request.fixed_len,
-            in_pairs: geometry.word_stride == 16 && geometry.payload_offset == 8 && pairs_are_atomic(),
             word_line_mask: (64 / geometry.word_stride).max(1) - 1,
             segment,
         }
@@ -124,12 +122,6 @@ impl Slots {
         self.fixed_len
     }
 
-    /// Whether a slot is its word and 8 bytes of payload, which are loaded at once by [`Slot::load_pair`].
-    #[inline]
-    pub(crate) fn in_pairs(&self) -> bool {
-        self.in_pairs
-    }
-
     /// Asks the processor to fetch the beginning of the slot at `index`, taken modulo the capacity, to be written soon: a
     /// hint that changes nothing.
     #[inline]
@@ -185,15 +177,6 @@ impl<'s> Slot<'s> {
     pub(crate) fn word(self) -> &'s AtomicU64 {
         // SAFETY: every slot begins with its word, at a multiple of 8, and lives as long as the segment that `slots` keeps.
         unsafe { &*self.word.cast::<AtomicU64>() }
-    }
-
-    /// Its word and its payload, loaded at once: as good as an Acquire load of the word, and then of the payload. Only if the slots
-    /// are [in pairs](Slots::in_pairs).
-    #[inline]
-    pub(crate) fn load_pair(self) -> (u64, u64) {
-        debug_assert!(self.slots.in_pairs());
-        // SAFETY: a slot that is a pair has 16 bytes, and begins at a multiple of that as the first does, which begins a page.
-        unsafe { load_pair(self.word.cast::<u64>()) }
     }
 
     /// Asks the processor to fetch the beginning of its payload, to be read soon: a hint that changes nothing.

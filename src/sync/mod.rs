@@ -3,10 +3,6 @@
 //! Everything above imports its atomics from here, and the locks that a model looks at. No `SeqCst` accesses are used anywhere (loom treats
 //! them as `AcqRel`); total order comes from [`fence`] alone.
 
-mod pair;
-
-pub use pair::{load_pair, pairs_are_atomic};
-
 #[cfg(not(loom))]
 pub use core::{
     hint::spin_loop,

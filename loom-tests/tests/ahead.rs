@@ -1,0 +1,183 @@
+//! What an only receiver knows of messages whose words it has not looked at. Ends join before the threads begin, or loom tries one
+//! order only.
+#![cfg(loom)]
+
+use std::sync::Arc;
+
+use loom::sync::atomic::Ordering::Relaxed;
+use loom::thread;
+use ringpost::ring::{Memory, Run};
+use ringpost_loom::{Bench, Ends, Receiver, explore};
+
+const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
+
+/// What is shown of up to `most` messages, as far as tail tells.
+fn show(bench: &Bench, receiver: &mut Receiver, most: u64) -> Vec<u64> {
+    receiver.end.told(bench);
+    receiver.end.open_window(bench, u64::MAX);
+    let mut shown = Vec::new();
+    receiver.end.show_many(bench, most, |_, slot| {
+        shown.push(bench.read(slot.position));
+        true
+    });
+    shown
+}
+
+#[test]
+fn whoever_sees_the_last_message_sees_all() {
+    for shown in [false, true] {
+        explore(None, move || {
+            let bench = Bench::in_both_orders(SINGLE, 2);
+            let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+            let sending = thread::spawn(move || sender.send(2));
+            let mut got = Vec::new();
+            if shown {
+                got = show(&bench, &mut receiver, 4);
+                receiver.end.pass_fronts(&*bench, got.len() as u64);
+            } else {
+                receiver.pull(2);
+            }
+            assert_eq!(sending.join().expect("the sender panicked"), 2);
+            receiver.drain();
+            got.append(&mut receiver.got);
+            assert_eq!(got, [100, 101]);
+        });
+    }
+}
+
+#[test]
+fn many_senders_do_not_commit_in_order() {
+    for shown in [false, true] {
+        explore(Some(3), move || {
+            let bench = Bench::in_both_orders(Ends { single_sender: false, ..SINGLE }, 2);
+            let (mut first, mut second, mut receiver) = (bench.sender(1), bench.sender(2), bench.receiver(11));
+            let sending = thread::spawn(move || first.send(1));
+            assert_eq!(second.send(1), 1);
+            let mut got = Vec::new();
+            if shown {
+                got = show(&bench, &mut receiver, 4);
+                receiver.end.pass_fronts(&*bench, got.len() as u64);
+            } else {
+                receiver.pull(2);
+            }
+            assert_eq!(sending.join().expect("the sender panicked"), 1);
+            receiver.drain();
+            got.append(&mut receiver.got);
+            got.sort_unstable();
+            assert_eq!(got, [100, 200]);
+        });
+    }
+}
+
+/// Three messages of four were taken, and the second was released before the others.
+fn with_a_gap() -> (Arc<Bench>, Receiver, Run) {
+    let bench = Bench::new(SINGLE, 2);
+    let mut receiver = bench.receiver(11);
+    assert_eq!(bench.sender(1).send(4), 4);
+    let run = receiver.take(3).expect("they are there");
+    assert_eq!(run.count, 3);
+    receiver.end.release(&*bench, Run { first: run.first + 1, count: 1 });
+    (bench, receiver, run)
+}
+
+/// All that comes next, and how many of it had been delivered before.
+fn rest(bench: &Bench, receiver: &mut Receiver) -> (Vec<u64>, u64) {
+    receiver.end.told_by_words(bench);
+    let shown = show(bench, receiver, 4);
+    receiver.end.pass_fronts(bench, shown.len() as u64);
+    receiver.got.extend(shown);
+    while receiver.pull(4) > 0 {}
+    (std::mem::take(&mut receiver.got), receiver.end.take_redelivered())
+}
+
+#[test]
+fn what_was_released_before_older_ones_does_not_come_again() {
+    explore(None, || {
+        let (bench, mut receiver, run) = with_a_gap();
+        // Before and after it starts again, tail tells of all three.
+        for position in [run.first, run.first + 2] {
+            receiver.end.give_back(&*bench, Run { first: position, count: 1 }, true);
+            receiver.end.told_by_words(&*bench);
+        }
+        receiver.end.rewind(&*bench);
+        assert_eq!(rest(&bench, &mut receiver), (vec![100, 102, 103], 2));
+    });
+}
+
+#[test]
+fn nor_when_only_an_older_one_comes_again() {
+    explore(None, || {
+        let (bench, mut receiver, run) = with_a_gap();
+        receiver.end.release(&*bench, Run { first: run.first + 2, count: 1 });
+        receiver.end.give_back(&*bench, Run { first: run.first, count: 1 }, true);
+        receiver.end.rewind(&*bench);
+        assert_eq!(receiver.pull(1), 1);
+        assert_eq!(rest(&bench, &mut receiver), (vec![100, 103], 1));
+    });
+}
+
+#[test]
+fn nor_does_it_come_to_a_successor() {
+    for successors in 1..3 {
+        explore(None, move || {
+            let (bench, receiver, _) = with_a_gap();
+            drop(receiver);
+            // Those before the last have joined, and died.
+            let mut receiver = (0..successors).map(|_| bench.receiver(11)).last().expect("there is one");
+            assert_eq!(rest(&bench, &mut receiver), (vec![100, 102, 103], 2));
+            // What is sent from now on is known by tail again.
+            assert_eq!(bench.sender(2).send(2), 2);
+            assert_eq!(rest(&bench, &mut receiver), (vec![200, 201], 0));
+        });
+    }
+}
+
+#[test]
+fn what_was_shown_and_is_kept_is_not_fresh() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 2);
+        let mut receiver = bench.receiver(11);
+        assert_eq!(bench.sender(1).send(3), 3);
+        assert_eq!(show(&bench, &mut receiver, 1), [100]);
+        let kept = receiver.end.position().expect("it is the only one");
+        receiver.end.keep_front(&*bench, kept);
+        assert_eq!(rest(&bench, &mut receiver), (vec![100, 101, 102], 1));
+    });
+}
+
+/// Head stands at `last`, which alone is held; once it is released, messages go the short way again.
+fn finish(bench: &Arc<Bench>, mut receiver: Receiver, last: u64) {
+    assert_eq!(bench.head().load(Relaxed), last);
+    receiver.end.release(&**bench, Run { first: last, count: 1 });
+    let run = receiver.take(1).expect("it is there");
+    receiver.finish(run);
+    assert_eq!(bench.sender(2).send(2), 2);
+    let run = receiver.take(2).expect("they are there");
+    assert!(receiver.end.release_one(&**bench, run.first), "nothing was released before older ones");
+    assert!(receiver.end.release_one(&**bench, run.first + 1), "nothing was released before older ones");
+}
+
+#[test]
+fn head_passes_what_was_released_before_older_ones() {
+    explore(None, || {
+        let (bench, mut receiver, run) = with_a_gap();
+        assert!(!receiver.end.release_one(&*bench, run.first), "head stands still at the second");
+        receiver.end.release(&*bench, Run { first: run.first, count: 1 });
+        finish(&bench, receiver, run.first + 2);
+    });
+}
+
+#[test]
+fn head_passes_what_a_predecessor_released_before_older_ones() {
+    explore(None, || {
+        let (bench, receiver, run) = with_a_gap();
+        drop(receiver);
+        let mut receiver = bench.receiver(11);
+        let first = receiver.take(4).expect("the first comes again");
+        let third = receiver.take(1).expect("so does the third");
+        assert_eq!([first, third], [run.first, run.first + 2].map(|first| Run { first, count: 1 }));
+        assert!(!receiver.end.release_one(&*bench, run.first), "head stands still at the second");
+        receiver.end.release(&*bench, first);
+        finish(&bench, receiver, run.first + 2);
+    });
+}

@@ -1,0 +1,127 @@
+//! What the only receiver knows of messages that it has not taken, so that it need not look at each one's word.
+
+use super::single_receiver::take_word;
+use super::window::Window;
+use super::{Memory, Run, sent_to};
+use crate::layout::word::Word;
+use crate::sync::{AtomicU64, Ordering};
+
+/// How many messages are looked for at once.
+const LOOKS: u64 = 32;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Ahead {
+    /// Messages below it are there, and have not been delivered before.
+    there: u64,
+    /// What tail said when it was last looked at.
+    told: u64,
+    /// The lines of messages below it have been asked for.
+    fetched: u64,
+    /// No receiver has touched a word from here on: no slot is skipped, no delivery is counted.
+    fresh_from: u64,
+}
+
+impl Ahead {
+    /// Nothing but that.
+    pub fn fresh_from(position: u64) -> Self {
+        Self { there: 0, told: 0, fetched: 0, fresh_from: position }
+    }
+
+    /// Words of positions below `end` have been touched.
+    pub fn touched(&mut self, end: u64) {
+        self.fresh_from = self.fresh_from.max(end);
+    }
+
+    /// What was taken, up to `next`, is to be taken again.
+    pub fn start_again(&mut self, next: u64) {
+        self.touched(next);
+        self.there = 0;
+    }
+
+    /// Whether the message at `position`, which is not below the next one, is known to be there.
+    #[inline(always)]
+    pub fn knows(&self, position: u64) -> bool {
+        position < self.there
+    }
+
+    /// The same for all messages of `run`.
+    #[inline]
+    pub fn knows_all(&self, run: Run) -> bool {
+        run.end() <= self.there
+    }
+
+    /// What is known from `next` on, up to `want` messages. The first one is.
+    #[inline]
+    pub fn known(&self, next: u64, want: u64) -> Run {
+        Run { first: next, count: want.min(self.there.saturating_sub(next)) }
+    }
+
+    /// Looks whether the message at `position`, in the window, is there. If the one behind it is, too, it looks on.
+    #[inline(always)]
+    pub fn look_at<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> bool {
+        if take_word(memory, position) != ready {
+            return false;
+        }
+        let next = position.wrapping_add(1);
+        if window.ready_at(next).is_some() && take_word(memory, next) == ready {
+            self.look_on(memory, Run { first: next, count: LOOKS.min(window.left(next)) }, ready);
+        }
+        true
+    }
+
+    /// Looks how many messages of `run` there are, one after another, so that the processor asks for many lines at once.
+    #[inline(never)]
+    fn look_on<M: Memory>(&mut self, memory: &M, run: Run, ready: Word) {
+        // Acquire: take, pairs with commit and abort: the payload is whole.
+        let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
+        let there = memory.words(run).take_while(is_ready).count() as u64;
+        self.there = run.first.wrapping_add(there);
+    }
+
+    /// How many messages, from `next` on, tail tells of. It is looked at only when all that it told of lies before that.
+    #[inline]
+    pub fn told<M: Memory>(&mut self, memory: &M, next: u64) -> u64 {
+        if self.told <= next {
+            // Relaxed: a hint.
+            self.told = memory.tail().load(Ordering::Relaxed);
+            self.check_told(memory, next);
+        }
+        self.told.saturating_sub(next)
+    }
+
+    /// The same, and what tail does not tell yet.
+    pub fn told_by_words<M: Memory>(&mut self, memory: &M, next: u64) -> u64 {
+        self.told = self.told.max(sent_to(memory));
+        self.check_told(memory, next);
+        self.told.saturating_sub(next)
+    }
+
+    /// An only sender commits one message after the other: if the last one's word says that it is there, all are.
+    #[inline]
+    fn check_told<M: Memory>(&mut self, memory: &M, next: u64) {
+        let count = self.told.saturating_sub(next);
+        let can_tell = memory.in_order() && next >= self.fresh_from;
+        if can_tell && count > 0 && count <= memory.capacity() {
+            let last = self.told - 1;
+            if take_word(memory, last) == Word::ready(memory.lap(last)) {
+                self.there = self.told;
+            }
+        }
+    }
+
+    /// Has the lines of `run` fetched, and those behind it for the next one, unless they are being written.
+    #[inline(always)]
+    pub fn fetch<M: Memory>(&mut self, memory: &M, run: Run) {
+        if run.end() > self.told {
+            return;
+        }
+        if self.fetched <= run.first {
+            memory.fetch_all(run);
+        }
+        self.fetched = self.told.min(run.end().saturating_add(run.count));
+        if self.fetched > run.end() {
+            memory.fetch_all(Run { first: run.end(), count: self.fetched - run.end() });
+        }
+    }
+}
