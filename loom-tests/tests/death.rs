@@ -82,7 +82,7 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                     left -= 1;
                     (left == 0).then_some(1)
                 });
-                end.publish_tail(memory);
+                end.publish_tail(memory, 1);
                 return left <= 0;
             }
             Way::Value | Way::Shown | Way::Long => {

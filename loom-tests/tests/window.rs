@@ -31,7 +31,7 @@ fn put_many(bench: &Bench, end: &mut SendEnd, messages: &mut impl Iterator<Item 
             1
         })
     });
-    end.publish_tail(bench);
+    end.publish_tail(bench, 0);
 }
 
 /// How a message is received in a window.
@@ -405,7 +405,7 @@ fn what_was_sent_before_a_panic_is_found() {
             };
             catch_unwind(AssertUnwindSafe(|| end.put_many(&*b, panics))).expect_err("it panics");
             let found = end.find_sent(&*b);
-            end.publish_tail(&*b);
+            end.publish_tail(&*b, 2);
             assert_eq!(found, Some(Run { first: before, count: 2 }));
             assert_eq!(b.tail().load(Relaxed), before + 2);
             assert!(put(&b, &mut end, 103));

@@ -196,6 +196,14 @@ impl SharedRing {
     }
 }
 
+impl SharedRing {
+    /// One position for each line on which slots of `run` begin.
+    #[inline]
+    fn first_of_lines(&self, run: Run) -> impl Iterator<Item = u64> {
+        (run.first..run.end()).step_by(self.line_mask as usize + 1)
+    }
+}
+
 impl<'m> ring::Slot<'m> for Slot<'m> {
     #[inline]
     fn word(self) -> &'m AtomicU64 {
@@ -268,12 +276,15 @@ impl Memory for SharedRing {
     fn written<'m>(&'m self, slot: Slot<'m>) -> Slot<'m> {
         if self.word_waits { slot.when_written() } else { slot }
     }
+    /// No more lines than the processor can ask for at once: they are read right afterwards.
     #[inline]
-    fn fetch_all(&self, piece: Run) {
-        let first_lines = piece.count.min(self.ahead);
-        for position in (piece.first..piece.first.wrapping_add(first_lines)).step_by(self.line_mask as usize + 1) {
-            self.slots.look_ahead(position);
-        }
+    fn fetch_to_read(&self, run: Run) {
+        let run = Run { count: run.count.min(self.ahead), ..run };
+        self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
+    }
+    #[inline]
+    fn fetch_to_write(&self, run: Run) {
+        self.first_of_lines(run).for_each(|position| self.slots.fetch_ahead(position));
     }
     #[inline]
     fn slots(&self, piece: Run) -> impl Iterator<Item = Slot<'_>> {

@@ -64,7 +64,7 @@ impl<T: ?Sized + Payload> Sender<T> {
             Some(message.len() as u64)
         });
         if link.is_here() {
-            end.publish_tail(ring);
+            end.publish_tail(ring, written);
             link.note_sent(written, bytes);
         }
         forget(filling);
@@ -176,7 +176,7 @@ impl<T: ?Sized + Payload> Drop for FillingWindow<'_, T> {
         if link.is_here()
             && let Some(run) = end.find_sent(&link.ring)
         {
-            end.publish_tail(&link.ring);
+            end.publish_tail(&link.ring, run.count);
             link.note_sent(run.count, link.ring.total_len(run));
         }
     }

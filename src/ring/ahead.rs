@@ -117,11 +117,11 @@ impl Ahead {
             return;
         }
         if self.fetched <= run.first {
-            memory.fetch_all(run);
+            memory.fetch_to_read(run);
         }
         self.fetched = self.told.min(run.end().saturating_add(run.count));
         if self.fetched > run.end() {
-            memory.fetch_all(Run { first: run.end(), count: self.fetched - run.end() });
+            memory.fetch_to_read(Run { first: run.end(), count: self.fetched - run.end() });
         }
     }
 }

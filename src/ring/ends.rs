@@ -79,11 +79,11 @@ impl SendEnd {
         }
     }
 
-    /// Has tail tell of everything that was sent.
+    /// Has tail tell of everything that was sent, so `count` messages.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M, count: u64) {
         if let Self::Single(end) = self {
-            end.publish_tail(memory);
+            end.publish_tail(memory, count);
         }
     }
 

@@ -87,7 +87,7 @@ pub trait Memory {
         false
     }
 
-    /// A hint that slots from `position` up to `end` will be written, one after another.
+    /// A hint that slots from `position` up to `end`, where nobody reads any more, will be written, one after another.
     #[inline]
     fn fetch_ahead(&self, _position: u64, _end: u64) {}
     /// The same for slots that will be read.
@@ -104,9 +104,12 @@ pub trait Memory {
     fn written<'m>(&'m self, slot: Self::Slot<'m>) -> Self::Slot<'m> {
         slot
     }
-    /// A hint that all slots of a run that lies within one lap will be read now, and are not being written.
+    /// A hint that all slots of `run` will be read soon, and are not being written.
     #[inline]
-    fn fetch_all(&self, _piece: Run) {}
+    fn fetch_to_read(&self, _run: Run) {}
+    /// A hint that all slots of `run`, where nobody reads any more, will be written soon.
+    #[inline]
+    fn fetch_to_write(&self, _run: Run) {}
     /// The slots of a run that lies within one lap, in order.
     #[inline]
     fn slots(&self, piece: Run) -> impl Iterator<Item = Self::Slot<'_>> {

@@ -99,10 +99,11 @@ impl SingleSender {
         (count, lens)
     }
 
-    /// Has tail tell of everything that was sent.
+    /// Has tail tell of everything that was sent, by [`put_many`](Self::put_many) `count` messages.
     #[inline]
-    pub fn publish_tail<M: Memory>(&mut self, memory: &M) {
+    pub fn publish_tail<M: Memory>(&mut self, memory: &M, count: u64) {
         self.move_tail(memory, self.tail);
+        self.fetch_next(memory, count);
     }
 
     /// Finds what [`put_many`](Self::put_many) has sent before `write` panicked, if anything.
@@ -144,6 +145,7 @@ impl SingleSender {
         memory.written(slot).word().store(ready.bits(), Ordering::Release);
         let tail = self.tail.wrapping_add(1);
         if tail & (memory.tail_step() - 1) == 0 {
+            memory.fetch_ahead(tail, self.limit);
             self.move_tail(memory, tail);
         } else {
             self.tail = tail;
@@ -162,11 +164,22 @@ impl SingleSender {
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
         make_all_ready(memory, run);
         self.move_tail(memory, run.end());
+        self.fetch_next(memory, run.count);
     }
 
     /// Whether a full ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
         if self.free_by_head { Ok(()) } else { check_full(memory, self.tail) }
+    }
+
+    /// Has as many slots fetched as were just sent, for another batch, unless a receiver may be reading there still. Behind a single
+    /// message it may be looking for the next one.
+    #[inline]
+    fn fetch_next<M: Memory>(&self, memory: &M, count: u64) {
+        if count > 1 {
+            let count = count.min(self.limit.saturating_sub(self.tail));
+            memory.fetch_to_write(Run { first: self.tail, count });
+        }
     }
 
     #[inline]
