@@ -376,8 +376,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "a single successor sender begins at tail",
         SS,
-        "while is_committed(memory, tail) {",
-        "while tail < counted {",
+        "let tail = committed_to(memory, counted);",
+        "let tail = counted;",
     ),
     kill(
         "a single successor receiver begins behind what was seen",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 use ringpost::ring::{Memory, Run};
-use ringpost_loom::{Bench, Ends, Receiver, explore};
+use ringpost_loom::{At, Bench, Ends, Receiver, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
 
@@ -130,6 +130,35 @@ fn nor_does_it_come_to_a_successor() {
             assert_eq!(rest(&bench, &mut receiver), (vec![200, 201], 0));
         });
     }
+}
+
+/// In the middle of a batch tail tells of nothing of it, and receivers come and go.
+#[test]
+fn nor_does_it_when_tail_did_not_tell_of_it() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 3);
+        let mut sender = bench.sender(1);
+        assert!(sender.end.open_window(&*bench, u64::MAX));
+        let mut messages = 100..106;
+        let mut write = |slot: At<'_, Bench>| {
+            bench.write(slot.position, messages.next()?);
+            Some(1)
+        };
+        assert_eq!(sender.end.put_many(&*bench, &mut write), (6, 6));
+        let mut receiver = bench.receiver(11);
+        let run = receiver.take(5).expect("they are there");
+        receiver.end.release(&*bench, Run { first: run.first + 3, count: 1 });
+        receiver.end.give_back(&*bench, run, true);
+        receiver.end.rewind(&*bench);
+        drop(receiver);
+        let mut receiver = bench.receiver(11);
+        for _ in 0..2 {
+            let run = receiver.take(1).expect("they come again");
+            receiver.finish(run);
+        }
+        sender.end.publish_tail(&*bench, 6);
+        assert_eq!(rest(&bench, &mut receiver), (vec![100, 101, 102, 104, 105], 4));
+    });
 }
 
 #[test]

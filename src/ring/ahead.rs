@@ -1,8 +1,9 @@
 //! What the only receiver knows of messages that it has not taken, so that it need not look at each one's word.
 
 use super::single_receiver::take_word;
+use super::single_sender::committed_to;
 use super::window::Window;
-use super::{Memory, Run, sent_to};
+use super::{Memory, Run, read_cursor, sent_to};
 use crate::layout::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -23,9 +24,11 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing but that.
-    pub fn fresh_from(position: u64) -> Self {
-        Self { there: 0, told: 0, fetched: 0, fresh_from: position }
+    /// Nothing yet. Predecessors may have touched all that was sent until now, told by tail or not; `delivered_to` does not say how far they
+    /// came, since one that left, or joined and died, has lowered it.
+    pub fn at_join<M: Memory>(memory: &M) -> Self {
+        let fresh_from = if memory.in_order() { committed_to(memory, read_cursor(memory.tail())) } else { u64::MAX };
+        Self { there: 0, told: 0, fetched: 0, fresh_from }
     }
 
     /// Words of positions below `end` have been touched.
@@ -101,8 +104,7 @@ impl Ahead {
     #[inline]
     fn check_told<M: Memory>(&mut self, memory: &M, next: u64) {
         let count = self.told.saturating_sub(next);
-        let can_tell = memory.in_order() && next >= self.fresh_from;
-        if can_tell && count > 0 && count <= memory.capacity() {
+        if next >= self.fresh_from && count > 0 && count <= memory.capacity() {
             let last = self.told - 1;
             if take_word(memory, last) == Word::ready(memory.lap(last)) {
                 self.there = self.told;

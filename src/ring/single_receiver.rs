@@ -6,7 +6,7 @@
 
 use super::ahead::Ahead;
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor, sent_to};
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -49,8 +49,7 @@ impl SingleReceiver {
             next: head,
             rewind: false,
             window: Window::CLOSED,
-            // Not `delivered_to`: one that joined before us may have lowered that, and died.
-            ahead: Ahead::fresh_from(sent_to(memory).max(delivered_to)),
+            ahead: Ahead::at_join(memory),
             out_of_turn: false,
             freed: false,
             redelivered: 0,

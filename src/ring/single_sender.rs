@@ -7,6 +7,9 @@ use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
+/// The slots that are asked for ahead, at most.
+const MOST_AHEAD: u64 = 32;
+
 /// The private state of the only sender.
 #[derive(Debug)]
 pub struct SingleSender {
@@ -24,12 +27,9 @@ impl SingleSender {
     /// Takes over where the last one stopped: behind everything that it committed, counted in tail or not.
     pub fn join<M: Memory>(memory: &M, free_by_head: bool) -> Result<Self, Fault> {
         let counted = super::read_cursor(memory.tail());
-        let mut tail = counted;
-        while is_committed(memory, tail) {
-            tail = tail.wrapping_add(1);
-            if tail.wrapping_sub(counted) > memory.capacity() {
-                return Err(Fault::corrupt("tail", tail, counted));
-            }
+        let tail = committed_to(memory, counted);
+        if tail.wrapping_sub(counted) > memory.capacity() {
+            return Err(Fault::corrupt("tail", tail, counted));
         }
         // Release: advance, pairs with read cursor.
         memory.tail().store(tail, Ordering::Release);
@@ -177,7 +177,7 @@ impl SingleSender {
     #[inline]
     fn fetch_next<M: Memory>(&self, memory: &M, count: u64) {
         if count > 1 {
-            let count = count.min(self.limit.saturating_sub(self.tail));
+            let count = count.min(self.limit.saturating_sub(self.tail)).min(MOST_AHEAD);
             memory.fetch_to_write(Run { first: self.tail, count });
         }
     }
@@ -226,6 +226,13 @@ impl SingleSender {
 fn free_word<M: Memory>(memory: &M, position: u64) -> Word {
     // Acquire: claim, pairs with release: the receiver's reads come before our writes.
     Word::from_bits(memory.word(position).load(Ordering::Acquire))
+}
+
+/// The position behind the last message that an only sender has committed, if tail tells `from` or more. A ring further than that if the
+/// words are scribbled upon, and one.
+pub(super) fn committed_to<M: Memory>(memory: &M, from: u64) -> u64 {
+    let committed = (0..=memory.capacity()).take_while(|ahead| is_committed(memory, from.wrapping_add(*ahead)));
+    from.wrapping_add(committed.count() as u64)
 }
 
 /// Whether a message at `position` was committed, read or not.
