@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringpost::{Ends, Options, Wait};
+use ringpost::{Ends, Held, Options, Queue, Wait};
 
 use crate::common::{ALL_ENDS, LONG, drain, in_memory, number, options, send_numbers};
 
@@ -202,4 +202,37 @@ fn receiving_copies_when_asked() {
         queue.close();
         assert_eq!(rx.iter().map(|bytes| number(&bytes)).collect::<Vec<_>>(), [1, 2, 3]);
     }
+}
+
+#[test]
+fn who_joins_in_the_middle_of_a_batch_gets_what_others_gave_back() {
+    let queue = Queue::<u64>::in_memory(Options::of(64).senders(Ends::Single).receivers(Ends::Single)).unwrap();
+    let mut tx = queue.sender().unwrap();
+    let mut second = None;
+    let messages = (0..32).inspect(|number| {
+        if *number != 20 {
+            return;
+        }
+        // Twenty messages are there, of which tail tells nothing. One is released before older ones, and the others come back.
+        let mut first = queue.receiver().unwrap();
+        let mut held = first.try_pull(20).unwrap().hold();
+        held.remove(10).release();
+        held.into_iter().for_each(Held::nack);
+        assert!(first.try_pull(0).unwrap().is_empty());
+        drop(first);
+        let mut rx = queue.receiver().unwrap();
+        for expected in 0..4 {
+            assert_eq!(*rx.recv().unwrap(), expected);
+        }
+        second = Some(rx);
+    });
+    tx.send_batch(messages).unwrap();
+    let mut rx = second.expect("it has joined");
+    let mut got = Vec::new();
+    for _ in 0..4 {
+        got.extend(rx.try_pull(8).unwrap().into_iter().map(|message| (*message, message.deliveries())));
+    }
+    let expected = (4..32).filter(|number| *number != 10).map(|number| (number, if number < 20 { 2 } else { 1 }));
+    assert_eq!(got, expected.collect::<Vec<_>>());
+    assert_eq!(queue.stat().totals.redelivered, 19);
 }
