@@ -50,6 +50,7 @@ pub struct SharedRing {
     tail_step: u64,
     /// One sender sends messages of one length to one receiver: the cursors count them.
     cursors_count: bool,
+    /// One sender sends all messages.
     in_order: bool,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,

@@ -65,10 +65,6 @@ impl SingleReceiver {
             (Run { first: self.head, count: again }).positions().for_each(|position| count_delivery(memory, position));
             self.settle(memory);
         }
-        // One message is looked at sooner than tail is.
-        if want > 1 && self.told(memory) > 0 && self.ahead.knows(self.next) {
-            return Ok(self.deliver_known(memory, want));
-        }
         for _ in 0..=memory.capacity() {
             let lap = memory.lap(self.next);
             let word = take_word(memory, self.next);
@@ -371,6 +367,10 @@ impl SingleReceiver {
 
     #[inline]
     fn deliver<M: Memory>(&mut self, memory: &M, want: u64, word: Word) -> Run {
+        // Not before there is a message: whoever polls tail takes it from the sender.
+        if want > 1 && self.told(memory) > 0 && self.ahead.knows(self.next) {
+            return self.deliver_known(memory, want);
+        }
         let first = self.next;
         let want = Run { first, count: want.clamp(1, memory.capacity()) };
         self.redelivered += u64::from(word.deliveries() > 0);
