@@ -7,6 +7,9 @@ use crate::error::SendError;
 use crate::payload::{Payload, len_of};
 use crate::ring::{Memory, Run};
 
+/// What goes into one cache line, in bytes.
+const ONE_LINE: usize = 64;
+
 impl<T: ?Sized + Payload> Sender<T> {
     /// Sends one message; the clock is not read before the short ways have failed.
     #[inline(always)]
@@ -22,6 +25,9 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// The shortest: where the next slot is free, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn send_at_once(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > ONE_LINE && self.end.is_one_of_many() {
+            return self.send_long_at_once(bytes);
+        }
         let Self { link, end, open, .. } = self;
         let ring = &link.ring;
         let may = || may::<T>(link, *open, bytes.len());
@@ -30,6 +36,20 @@ impl<T: ?Sized + Payload> Sender<T> {
             self.link.note_sent(1, bytes.len() as u64);
         }
         sent
+    }
+
+    /// One of many, with a message of several lines, by way of a loan: tail is moved before it is written. Moved afterwards, by a locked
+    /// instruction, tail would wait until all those lines have come, and everything behind it, too.
+    #[inline(never)]
+    fn send_long_at_once(&mut self, bytes: &[u8]) -> bool {
+        let Self { link, end, open, .. } = self;
+        let ring = &link.ring;
+        let may = || may::<T>(link, *open, bytes.len());
+        let Some(position) = end.lend_at_once(ring, may) else { return false };
+        write::<T>(ring, ring.slot(position), bytes);
+        end.commit_lent(ring, position);
+        self.link.note_sent(1, bytes.len() as u64);
+        true
     }
 
     /// Lends a slot for a message of `len` bytes in the same way.

@@ -14,6 +14,12 @@ pub enum SendEnd {
 }
 
 impl SendEnd {
+    /// Whether others may send, too.
+    #[inline]
+    pub fn is_one_of_many(&self) -> bool {
+        matches!(self, Self::Multi(_))
+    }
+
     /// Claims between one and `want` slots in a row. Each must be committed or aborted before the next claim.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
