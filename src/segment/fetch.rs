@@ -21,7 +21,7 @@ pub(super) fn to_write(place: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a hint; it does not fault anywhere, and changes nothing.
     unsafe {
-        core::arch::asm!("prefetchw [{place}]", place = in(reg) place, options(nomem, nostack, preserves_flags));
+        core::arch::asm!("prefetchw [{place}]", place = in(reg) place, options(nostack, preserves_flags));
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = place;
