@@ -76,6 +76,9 @@ impl Memory for Mortal<'_> {
     fn shift(&self) -> u32 {
         self.bench.shift()
     }
+    fn in_order(&self) -> bool {
+        self.bench.in_order()
+    }
     fn tail_step(&self) -> u64 {
         self.bench.tail_step()
     }

@@ -158,6 +158,12 @@ pub const MUTANTS: &[Mutant] = &[
         "next >= self.fresh_from && count > 0",
         "count > 0",
     ),
+    kill(
+        "what is known and taken is not marked as delivered",
+        SR,
+        "self.ahead.fetch(memory, run);\n        self.next = run.end();\n        note_delivered(memory, self.next);",
+        "self.ahead.fetch(memory, run);\n        self.next = run.end();",
+    ),
     kill("what is to be taken again is thought to be fresh", AHEAD, "        self.touched(next);\n", ""),
     kill(
         "a successor thinks that all beyond the mark is fresh",

@@ -2,18 +2,22 @@
 //! order only.
 #![cfg(loom)]
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, Run};
-use ringpost_loom::{At, Bench, Ends, Receiver, explore};
+use ringpost::ring::{Memory, Run, SingleReceiver, sent_to};
+use ringpost_loom::{At, Bench, Ends, Mortal, Receiver, Sender, at_every_step, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
 
 /// What is shown of up to `most` messages, as far as tail tells.
 fn show(bench: &Bench, receiver: &mut Receiver, most: u64) -> Vec<u64> {
-    receiver.end.told(bench);
+    let most = match receiver.end.told(bench).expect("it is the only one") {
+        0 => most,
+        told => most.min(told),
+    };
     receiver.end.open_window(bench, u64::MAX);
     let mut shown = Vec::new();
     receiver.end.show_many(bench, most, |_, slot| {
@@ -23,6 +27,17 @@ fn show(bench: &Bench, receiver: &mut Receiver, most: u64) -> Vec<u64> {
     shown
 }
 
+/// Receives what is there, by a look as far as tail tells or by a pull.
+fn receive(bench: &Bench, receiver: &mut Receiver, shown: bool) {
+    if shown {
+        let shown = show(bench, receiver, 4);
+        receiver.end.pass_fronts(bench, shown.len() as u64);
+        receiver.got.extend(shown);
+    } else {
+        receiver.pull(2);
+    }
+}
+
 #[test]
 fn whoever_sees_the_last_message_sees_all() {
     for shown in [false, true] {
@@ -30,17 +45,10 @@ fn whoever_sees_the_last_message_sees_all() {
             let bench = Bench::in_both_orders(SINGLE, 2);
             let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
             let sending = thread::spawn(move || sender.send(2));
-            let mut got = Vec::new();
-            if shown {
-                got = show(&bench, &mut receiver, 4);
-                receiver.end.pass_fronts(&*bench, got.len() as u64);
-            } else {
-                receiver.pull(2);
-            }
+            receive(&bench, &mut receiver, shown);
             assert_eq!(sending.join().expect("the sender panicked"), 2);
             receiver.drain();
-            got.append(&mut receiver.got);
-            assert_eq!(got, [100, 101]);
+            assert_eq!(receiver.got, [100, 101]);
         });
     }
 }
@@ -53,18 +61,11 @@ fn many_senders_do_not_commit_in_order() {
             let (mut first, mut second, mut receiver) = (bench.sender(1), bench.sender(2), bench.receiver(11));
             let sending = thread::spawn(move || first.send(1));
             assert_eq!(second.send(1), 1);
-            let mut got = Vec::new();
-            if shown {
-                got = show(&bench, &mut receiver, 4);
-                receiver.end.pass_fronts(&*bench, got.len() as u64);
-            } else {
-                receiver.pull(2);
-            }
+            receive(&bench, &mut receiver, shown);
             assert_eq!(sending.join().expect("the sender panicked"), 1);
             receiver.drain();
-            got.append(&mut receiver.got);
-            got.sort_unstable();
-            assert_eq!(got, [100, 200]);
+            receiver.got.sort_unstable();
+            assert_eq!(receiver.got, [100, 200]);
         });
     }
 }
@@ -83,9 +84,7 @@ fn with_a_gap() -> (Arc<Bench>, Receiver, Run) {
 /// All that comes next, and how many of it had been delivered before.
 fn rest(bench: &Bench, receiver: &mut Receiver) -> (Vec<u64>, u64) {
     receiver.end.told_by_words(bench);
-    let shown = show(bench, receiver, 4);
-    receiver.end.pass_fronts(bench, shown.len() as u64);
-    receiver.got.extend(shown);
+    receive(bench, receiver, true);
     while receiver.pull(4) > 0 {}
     (std::mem::take(&mut receiver.got), receiver.end.take_redelivered())
 }
@@ -208,5 +207,47 @@ fn head_passes_what_a_predecessor_released_before_older_ones() {
         assert!(!receiver.end.release_one(&*bench, run.first), "head stands still at the second");
         receiver.end.release(&*bench, first);
         finish(&bench, receiver, run.first + 2);
+    });
+}
+
+/// Joins, has a batch sent that lies in two laps, pulls it and releases its messages one after another.
+fn pull_known(memory: &Mortal<'_>, bench: &Bench, sender: &mut Sender, released: &Cell<u64>) {
+    let mut end = SingleReceiver::join(memory).expect("the words are sound");
+    assert_eq!(sender.send(2), 2);
+    let run = end.take(memory, 2).expect("they are there");
+    assert_eq!(run.count, 2);
+    for (nth, position) in run.positions().enumerate() {
+        assert_eq!(bench.read(position), 101 + nth as u64);
+        // Before the step that does it.
+        released.set(nth as u64 + 1);
+        assert!(end.release_one(memory, position), "it is the oldest");
+    }
+}
+
+#[test]
+fn a_receiver_dies_with_a_batch_that_is_known() {
+    at_every_step(|step, died| {
+        explore(None, move || {
+            let bench = Bench::new(SINGLE, 1);
+            let (mut sender, mut before) = (bench.sender(1), bench.receiver(11));
+            assert_eq!((sender.send(1), before.pull(1)), (1, 1));
+            drop(before);
+            let (first, released) = (bench.head().load(Relaxed), Cell::new(0));
+            let lived = Mortal::live(&bench, step, |memory| pull_known(memory, &bench, &mut sender, &released));
+            died.fetch_or(lived.is_none(), std::sync::atomic::Ordering::Relaxed);
+            let (head, mark) = (bench.head().load(Relaxed) - first, bench.delivered_to().load(Relaxed));
+            let sent = sent_to(&*bench) - first;
+            assert!(head == released.get() || head + 1 == released.get(), "released {}, head {head}", released.get());
+            let mut next = bench.receiver(11);
+            // What the dead has seen of it counts.
+            for position in first + head..first + sent {
+                let again = next.take(1).expect("it comes again");
+                assert_eq!(again.first, position);
+                assert_eq!(next.end.deliveries(&*bench, position), if mark > position { 2 } else { 1 });
+                assert!(mark > position || released.get() == 0, "it was shown before it was marked");
+                next.finish(again);
+            }
+            assert_eq!(next.take(1), None);
+        });
     });
 }

@@ -139,6 +139,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
             }
             Way::Shown if single => {
+                end.told(memory);
                 let shown = end.show_many(memory, 1, |_, slot| {
                     copy(slot.position);
                     true
