@@ -238,6 +238,7 @@ mod tests {
             max_len: 8,
             align: 8,
             fixed_len: false,
+            packed: false,
             senders,
             receivers: Ends::Single,
             when_full: WhenFull::Block,

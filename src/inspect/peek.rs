@@ -122,8 +122,7 @@ impl Peek {
         if cfg!(not(target_arch = "x86_64")) {
             membarrier::barrier();
         }
-        // Relaxed: ordered by the fence.
-        self.walk.ring.word(position).load(Ordering::Relaxed) == word.bits() && !self.walk.is_released(position)
+        self.walk.word(position) == word && !self.walk.is_released(position)
     }
 
     fn being_written(&self, position: u64, word: Word) -> Peeked {

@@ -249,6 +249,7 @@ mod tests {
             max_len: 8,
             align: 8,
             fixed_len: false,
+            packed: false,
             senders: Ends::Multi,
             receivers: Ends::Multi,
             when_full: WhenFull::Block,

@@ -10,7 +10,7 @@ use crate::layout::geometry::Ends;
 use crate::layout::row_state::RowState;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::participant::SharedRing;
-use crate::ring::{Memory, sent_to};
+use crate::ring::{Memory, meaning, sent_to};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 
@@ -79,7 +79,7 @@ impl Walk {
 
     pub(super) fn word(&self, position: u64) -> Word {
         // Acquire: take, pairs with commit and abort and give back: what the word stands for can be read.
-        Word::from_bits(self.ring.word(position).load(Ordering::Acquire))
+        meaning(&self.ring, position, Word::from_bits(self.ring.word(position).load(Ordering::Acquire)))
     }
 
     /// What is at `position` now.

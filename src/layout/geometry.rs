@@ -61,6 +61,8 @@ pub struct Request {
     pub align: u64,
     /// Whether every message has exactly `max_len` bytes, so that no length is stored.
     pub fixed_len: bool,
+    /// Whether messages lie side by side, apart from their words, and tail alone commits them.
+    pub packed: bool,
     /// The sending side.
     pub senders: Ends,
     /// The receiving side.
@@ -101,6 +103,7 @@ impl Geometry {
         in_range("align (a power of two)", request.align, align, align)?;
         let capacity = request.capacity.next_power_of_two().max(min_capacity(&request));
         let request = Request { capacity, ..request };
+        may_be_packed(&request)?;
         let rows = request.endpoints + FIXED_ROWS;
         let slots_offset = (TABLE_OFFSET + rows * size_of::<Row>() as u64).next_multiple_of(PAGE);
         let Slots { word_stride, payload_offset, payload_stride, size } = Slots::plan(&request);
@@ -125,6 +128,19 @@ impl Geometry {
     }
 }
 
+/// Only one sender can commit by tail alone, and only one receiver knows by itself what it has taken.
+fn may_be_packed(request: &Request) -> Result<(), OutOfRange> {
+    if !request.packed {
+        return Ok(());
+    }
+    let ends = |what, ends| in_range(what, ends as u64, Ends::Single as u64, Ends::Single as u64);
+    ends("senders of a packed queue", request.senders)?;
+    ends("receivers of a packed queue", request.receivers)?;
+    let overwrites = (request.when_full == WhenFull::Overwrite).into();
+    in_range("overwriting in a packed queue (0: no)", overwrites, 0, 0)?;
+    in_range("messages of one type in a packed queue (1: yes)", request.fixed_len.into(), 1, 1)
+}
+
 fn min_capacity(request: &Request) -> u64 {
     let single = request.senders == Ends::Single && request.receivers == Ends::Single;
     if single && request.when_full != WhenFull::Overwrite { 1 } else { MIN_MULTI_CAPACITY }
@@ -142,18 +158,19 @@ struct Slots {
 impl Slots {
     /// A small message shares a cache line with its word: one line is all that changes hands. A larger one has lines of its own, as few
     /// as it can have, and all words lie together before the first.
+    /// In a packed ring they are as close as they can be, and a multiple of eight bytes apart.
     // At most 2^30 slots of little more than 2^31 bytes: nothing overflows.
     fn plan(request: &Request) -> Self {
-        let &Request { capacity, max_len, align, fixed_len, .. } = request;
+        let &Request { capacity, max_len, align, fixed_len, packed, .. } = request;
         let word = if fixed_len { FIXED_WORD } else { VARIABLE_WORD };
         let together = word.max(align) + max_len;
-        if together <= LINE {
+        if together <= LINE && !packed {
             let stride = together.next_power_of_two().max(align);
             let payload_offset = word.max(align);
             return Self { word_stride: stride, payload_offset, payload_stride: stride, size: capacity * stride };
         }
         let payload_offset = (capacity * word).next_multiple_of(LINE.max(align));
-        let payload_stride = max_len.max(1).next_multiple_of(LINE.max(align));
+        let payload_stride = max_len.max(1).next_multiple_of(align.max(if packed { FIXED_WORD } else { LINE }));
         Self { word_stride: word, payload_offset, payload_stride, size: payload_offset + capacity * payload_stride }
     }
 }
@@ -172,6 +189,7 @@ mod tests {
             max_len,
             align: 8,
             fixed_len: false,
+            packed: false,
             senders: Ends::Single,
             receivers: Ends::Single,
             when_full: WhenFull::Block,

@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 1024;
 /// The format that this library writes and reads. A change of any byte's meaning raises it.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RINGPOST");
 const ENDIAN: u32 = 0x0102_0304;
@@ -20,7 +20,8 @@ const KIND_QUEUE: u32 = 1;
 const FLAG_FIXED_LEN: u32 = 1;
 const FLAG_EPHEMERAL: u32 = 2;
 const FLAG_HUGE_PAGES: u32 = 4;
-const KNOWN_FLAGS: u32 = FLAG_FIXED_LEN | FLAG_EPHEMERAL | FLAG_HUGE_PAGES;
+const FLAG_PACKED: u32 = 8;
+const KNOWN_FLAGS: u32 = FLAG_FIXED_LEN | FLAG_EPHEMERAL | FLAG_HUGE_PAGES | FLAG_PACKED;
 
 /// Offsets of the fields in bytes, each field in the byte order of the machine.
 mod at {
@@ -145,7 +146,7 @@ impl Header {
         bytes.identity()?;
         let flags = bytes.u32(at::FLAGS);
         expect("flags (known bits only)", u64::from(flags & KNOWN_FLAGS), u64::from(flags))?;
-        let geometry = bytes.geometry(flags & FLAG_FIXED_LEN != 0)?;
+        let geometry = bytes.geometry(flags)?;
         let message_type = bytes.message_type()?;
         let deliveries = bytes.delivery_limit()?;
         let reserved = (at::RESERVED..at::TYPE_NAME_LEN).chain(at::MORE_RESERVED..at::FINGERPRINT);
@@ -170,6 +171,7 @@ impl Header {
         flag(self.geometry.request.fixed_len, FLAG_FIXED_LEN)
             | flag(self.ephemeral, FLAG_EPHEMERAL)
             | flag(self.huge_pages, FLAG_HUGE_PAGES)
+            | flag(self.geometry.request.packed, FLAG_PACKED)
     }
 }
 
@@ -235,13 +237,14 @@ impl Reader<'_> {
     }
 
     /// Plans the geometry anew from the request and compares every derived value with the stored one.
-    fn geometry(&self, fixed_len: bool) -> Result<Geometry, Fault> {
+    fn geometry(&self, flags: u32) -> Result<Geometry, Fault> {
         let rows = u64::from(self.u32(at::ROWS));
         let request = Request {
             capacity: self.u64(at::CAPACITY),
             max_len: self.u64(at::MAX_LEN),
             align: self.u64(at::ALIGN),
-            fixed_len,
+            fixed_len: flags & FLAG_FIXED_LEN != 0,
+            packed: flags & FLAG_PACKED != 0,
             senders: decode_ends("senders", self.u32(at::SENDERS))?,
             receivers: decode_ends("receivers", self.u32(at::RECEIVERS))?,
             when_full: self.when_full()?,
@@ -352,6 +355,7 @@ mod tests {
             max_len: 48,
             align: 8,
             fixed_len: false,
+            packed: false,
             senders: Ends::Single,
             receivers: Ends::Multi,
             when_full: WhenFull::Deadline(Duration::from_millis(5)),

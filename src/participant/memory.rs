@@ -73,11 +73,11 @@ impl SharedRing {
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
-            tail_step: if one_to_one { slots_per_line } else { 1 },
+            tail_step: if one_to_one && !geometry.request.packed { slots_per_line } else { 1 },
             in_order: geometry.send_protocol() == Ends::Single,
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
-            owning: Owning::by_default(slots.word_is_near()),
+            owning: Owning::by_default(slots.word_is_near() || slots.is_packed()),
             word_waits: slots.payloads_are_far_lines() && is_amd(),
             slots,
         }
@@ -93,6 +93,12 @@ impl SharedRing {
     #[inline]
     pub fn segment(&self) -> &Arc<Segment> {
         self.slots.segment()
+    }
+
+    /// Whether the messages of a lap follow one another without a gap.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.slots.is_contiguous()
     }
 
     /// Whether a slot's payload lies on the cache line of its word.
@@ -115,7 +121,7 @@ impl SharedRing {
 
     /// Has lines owned so from now on, or not.
     pub fn set_owning(&mut self, yes: bool) {
-        self.owning = if yes && !self.word_is_near() { Owning::ALL } else { Owning::NONE };
+        self.owning = if yes && !self.word_is_near() && !self.slots.is_packed() { Owning::ALL } else { Owning::NONE };
     }
 
     /// Whether nobody counts messages that were sent and released, because the cursors say it.
@@ -201,7 +207,13 @@ impl SharedRing {
     /// One position for each line on which slots of `run` begin.
     #[inline]
     fn first_of_lines(&self, run: Run) -> impl Iterator<Item = u64> {
-        (run.first..run.end()).step_by(self.line_mask as usize + 1)
+        // `step_by` would divide.
+        let mut next = run.first;
+        core::iter::from_fn(move || {
+            let position = next;
+            next = position.saturating_add(self.line_mask + 1);
+            (position < run.end()).then_some(position)
+        })
     }
 }
 
@@ -250,6 +262,10 @@ impl Memory for SharedRing {
     #[inline]
     fn in_order(&self) -> bool {
         self.in_order
+    }
+    #[inline]
+    fn is_packed(&self) -> bool {
+        self.slots.is_packed()
     }
     #[inline]
     fn fetch_ahead(&self, position: u64, end: u64) {

@@ -21,6 +21,7 @@ mod sender;
 mod settings;
 mod short;
 mod short_send;
+mod slices;
 mod stall;
 mod waitable;
 mod watch;

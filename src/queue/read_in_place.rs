@@ -10,7 +10,7 @@ use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, watch};
 use crate::error::RecvError;
 use crate::payload::Payload;
-use crate::ring::{Memory, ReceiveEnd};
+use crate::ring::{Memory, ReceiveEnd, Run};
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -145,16 +145,16 @@ impl Drop for Front<'_> {
     /// The program has panicked. A part of its caller, so that this can stay in registers until then.
     #[inline(always)]
     fn drop(&mut self) {
-        keep(self.link, self.end, self.position);
+        keep(self.link, self.end, Run { first: self.position, count: 1 });
     }
 }
 
-/// Leaves the message at `position` where it is, to be delivered again.
+/// Leaves the messages of `run` where they are, to be delivered again.
 #[cold]
 #[inline(never)]
-pub(super) fn keep(link: &Link, end: &mut ReceiveEnd, position: u64) {
+pub(super) fn keep(link: &Link, end: &mut ReceiveEnd, run: Run) {
     if link.is_here() {
-        end.keep_front(&link.ring, position);
-        link.wake_receivers(1);
+        end.keep_fronts(&link.ring, run);
+        link.wake_receivers(run.count);
     }
 }

@@ -81,7 +81,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// How many messages an only receiver has been told of, if it comes to know of any within a first, short time of polling. Tail
     /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender.
     #[inline]
-    fn told_soon(&mut self, timeout: Duration) -> u64 {
+    pub(super) fn told_soon(&mut self, timeout: Duration) -> u64 {
         match self.end.get_mut().told(&self.link.ring) {
             Some(0) if !timeout.is_zero() && self.polls_first() => self.watch_tail(),
             told => told.unwrap_or(0),
@@ -172,7 +172,7 @@ impl<'r> Fronts<'r> {
 
 /// Frees the slots of the first `count` messages.
 #[inline(always)]
-fn release(link: &Link, end: &mut ReceiveEnd, count: u64, bytes: u64) {
+pub(super) fn release(link: &Link, end: &mut ReceiveEnd, count: u64, bytes: u64) {
     // If the program's function has forked, and this is the child, the slots are the parent's.
     if count > 0 && link.is_here() {
         end.pass_fronts(&link.ring, count);
@@ -186,7 +186,7 @@ impl Drop for Fronts<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         release_read(self.link, self.end, Run { first: self.first, count: self.read });
-        keep(self.link, self.end, self.first.wrapping_add(self.read));
+        keep(self.link, self.end, Run { first: self.first.wrapping_add(self.read), count: 1 });
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ring::{Memory, Run, SendEnd};
 
 /// How many messages are written before they become visible together: enough for the processor to fetch many lines at once, few
 /// enough for a receiver to work on the first of a long batch while the last are written.
-const TOGETHER: u64 = 32;
+pub(super) const TOGETHER: u64 = 32;
 
 /// How far a batch has come: messages sent, and why it does not go on.
 type Filled = (u64, Option<SendError>);

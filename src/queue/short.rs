@@ -7,10 +7,9 @@ use super::link::Link;
 use super::own_lines::own_lines;
 use super::receiver::{Want, bytes, is_sound};
 use crate::error::RecvError;
-use crate::layout::word::Word;
 use crate::payload::Payload;
-use crate::ring::{Memory, Run};
-use crate::sync::{AtomicU64, Ordering, spin_loop};
+use crate::ring::{Memory, Run, Sight};
+use crate::sync::spin_loop;
 use crate::wait::{Deadline, Wait};
 
 /// How often a receiver of one message looks before it reads the clock.
@@ -305,12 +304,11 @@ fn read<T: Payload>(bytes: &[u8]) -> T {
     T::read_from_bytes(bytes).expect("slots have the size of their queue's messages")
 }
 
-/// Waits a moment for the word to become what it will be, and says whether it has. Nothing is computed between two looks.
+/// Waits a moment for a message to come in sight, and says whether it has. Nothing is computed between two looks.
 #[inline]
-pub(super) fn watch((word, ready): (&AtomicU64, Word)) -> bool {
+pub(super) fn watch(sight: Sight<'_>) -> bool {
     for _ in 0..LOOKS_AT_ONCE {
-        // Relaxed: the take looks again.
-        if word.load(Ordering::Relaxed) == ready.bits() {
+        if sight.tells() {
             return true;
         }
         spin_loop();

@@ -63,6 +63,9 @@ impl Ahead {
     /// Looks whether the message at `position`, in the window, is there. If the one behind it is, too, it looks on.
     #[inline(always)]
     pub fn look_at<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> bool {
+        if memory.is_packed() {
+            return self.told(memory, position) > 0 && self.knows(position);
+        }
         if take_word(memory, position) != ready {
             return false;
         }
@@ -86,8 +89,9 @@ impl Ahead {
     #[inline]
     pub fn told<M: Memory>(&mut self, memory: &M, next: u64) -> u64 {
         if self.told <= next {
-            // Relaxed: a hint.
-            self.told = memory.tail().load(Ordering::Relaxed);
+            // Relaxed: a hint; its last message's word is looked at. Acquire: take, pairs with commit, where tail itself commits.
+            let order = if memory.is_packed() { Ordering::Acquire } else { Ordering::Relaxed };
+            self.told = memory.tail().load(order);
             self.check_told(memory, next);
         }
         self.told.saturating_sub(next)
@@ -106,7 +110,7 @@ impl Ahead {
         let count = self.told.saturating_sub(next);
         if next >= self.fresh_from && count > 0 && count <= memory.capacity() {
             let last = self.told - 1;
-            if take_word(memory, last) == Word::ready(memory.lap(last)) {
+            if memory.is_packed() || take_word(memory, last) == Word::ready(memory.lap(last)) {
                 self.there = self.told;
             }
         }

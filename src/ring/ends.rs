@@ -1,8 +1,6 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
-use crate::layout::word::Word;
-use crate::sync::AtomicU64;
+use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, Sight, SingleReceiver, SingleSender};
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -212,7 +210,7 @@ impl ReceiveEnd {
     }
 
     /// Shows the program the next message so, with its position: it is the only receiver's next one still, or taken by one of many. Then
-    /// it is passed with [`pass_front`](Self::pass_front), or kept with [`keep_front`](Self::keep_front).
+    /// it is passed with [`pass_front`](Self::pass_front), or kept with [`keep_fronts`](Self::keep_fronts).
     #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
         &mut self,
@@ -237,6 +235,15 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.show_many(memory, most, show),
             Self::Multi(_) => 0,
+        }
+    }
+
+    /// The same for messages of one lap that an only receiver knows to be there, before `end`, all at once.
+    #[inline]
+    pub fn front_run<M: Memory>(&mut self, memory: &M, end: u64, most: u64) -> Option<Run> {
+        match self {
+            Self::Single(single) => single.front_run(memory, end, most),
+            Self::Multi(_) => None,
         }
     }
 
@@ -283,12 +290,12 @@ impl ReceiveEnd {
         }
     }
 
-    /// The message at `position`, the one that was shown, stays, to be delivered once more.
+    /// The messages of `run`, which were shown, stay, to be delivered once more.
     #[cold]
-    pub fn keep_front<M: Memory>(&mut self, memory: &M, position: u64) {
+    pub fn keep_fronts<M: Memory>(&mut self, memory: &M, run: Run) {
         match self {
-            Self::Single(end) => end.keep_front(memory),
-            Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, true),
+            Self::Single(end) => end.keep_fronts(memory, run),
+            Self::Multi(end) => end.give_back(memory, run, true),
         }
     }
 
@@ -313,9 +320,9 @@ impl ReceiveEnd {
         }
     }
 
-    /// The word to watch for the next message, and what it will be.
+    /// What to watch for the next message.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
         match self {
             Self::Single(end) => end.next(memory),
             Self::Multi(end) => end.next(memory),

@@ -1,7 +1,7 @@
 //! Looking from afar: whether an end could go on, without taking or claiming anything, and without its private state. For
 //! those who wait for several ends, and for helpers that wait in an end's place.
 
-use super::{Blocked, InTheWay, Memory, ReceiveEnd, SendEnd, check_empty, check_full, read_cursor};
+use super::{Blocked, InTheWay, Memory, ReceiveEnd, SendEnd, check_empty, check_full, meaning, read_cursor};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
@@ -114,7 +114,7 @@ impl Lookout {
 
 fn word_at<M: Memory>(memory: &M, position: u64) -> (Word, LapOrder, Option<State>) {
     // Relaxed: only a look; whoever goes on looks again.
-    let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+    let word = meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)));
     (word, word.lap_order(memory.lap(position)), word.state())
 }
 

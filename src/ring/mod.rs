@@ -27,7 +27,9 @@ mod holds;
 mod lookout;
 mod multi_receiver;
 mod multi_sender;
+mod packed;
 mod recover;
+mod sight;
 mod single_receiver;
 mod single_sender;
 mod window;
@@ -37,7 +39,9 @@ pub use holds::{Holds, Next, Settled};
 pub use lookout::{Lookout, Outlook};
 pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
+pub use packed::meaning;
 pub use recover::{count_in, recover, recover_word};
+pub use sight::Sight;
 pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 
@@ -84,6 +88,12 @@ pub trait Memory {
     /// Whether one sender sends all messages, so that who sees one committed sees all before it.
     #[inline]
     fn in_order(&self) -> bool {
+        false
+    }
+
+    /// Whether tail alone commits messages, between an only sender and an only receiver; see [`meaning`].
+    #[inline]
+    fn is_packed(&self) -> bool {
         false
     }
 
@@ -357,7 +367,7 @@ fn check_empty<M: Memory>(memory: &M, position: u64) -> Result<(), Blocked> {
 
 fn look<M: Memory>(memory: &M, position: u64) -> Word {
     // Relaxed: only compared; a cursor that is read between two looks orders the second.
-    Word::from_bits(memory.word(position).load(Ordering::Relaxed))
+    meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)))
 }
 
 fn contradiction(what: &'static str, expected: Word, found: Word) -> Blocked {

@@ -2,7 +2,7 @@
 //! before any other.
 
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_empty, contradiction, help, read_cursor,
+    Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help, read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};
@@ -131,12 +131,12 @@ impl MultiReceiver {
         self.limit = end;
     }
 
-    /// The word to watch for the next message, and what it will be, as long as nobody else takes that.
+    /// What to watch for the next message, as long as nobody else takes that.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
         // Relaxed: only watched; the take looks again.
         let head = memory.head().load(Ordering::Relaxed);
-        (memory.word(head), Word::ready(memory.lap(head)))
+        Sight::word(memory.word(head), Word::ready(memory.lap(head)))
     }
 
     /// Frees the slot of a message that has been read.

@@ -3,7 +3,7 @@
 //! The caller holds the proof that `owner` is dead, and the exclusive right to recover it. Every step is an exchange
 //! of a word that names the dead, so recovery can be cut off anywhere and started over.
 
-use super::{Memory, help, read_cursor};
+use super::{Memory, help, meaning, read_cursor};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
@@ -36,7 +36,7 @@ pub fn count_in<M: Memory>(memory: &M) {
     for _ in 0..memory.capacity() {
         let tail = read_cursor(memory.tail());
         // Acquire: claim, pairs with release and abort and claim: whoever sees this tail sees the word that it vouches for.
-        let word = Word::from_bits(memory.word(tail).load(Ordering::Acquire));
+        let word = meaning(memory, tail, Word::from_bits(memory.word(tail).load(Ordering::Acquire)));
         let claimed = match (word.lap_order(memory.lap(tail)), word.state()) {
             (_, None) | (LapOrder::Same, Some(State::Free)) => false,
             (order, _) => matches!(order, LapOrder::Same | LapOrder::Newer),

@@ -6,7 +6,7 @@
 
 use super::ahead::Ahead;
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_empty, contradiction, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, compiler_fence};
@@ -145,16 +145,32 @@ impl SingleReceiver {
         let (mark, mut shown) = (memory.delivered_to(), 0);
         for slot in memory.slots(run) {
             // Acquire: take, pairs with commit and abort: the payload is whole.
-            if !known && slot.word().load(Ordering::Acquire) != ready.bits() {
+            let position = first.wrapping_add(shown);
+            if !known && meaning(memory, position, Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {
                 break;
             }
-            mark_delivered(mark, first.wrapping_add(shown + 1));
+            mark_delivered(mark, position.wrapping_add(1));
             if !show(shown, slot) {
                 break;
             }
             shown += 1;
         }
         shown
+    }
+
+    /// The same for messages of one lap that are known to be there, before `end`, all at once.
+    #[inline]
+    pub fn front_run<M: Memory>(&mut self, memory: &M, end: u64, most: u64) -> Option<Run> {
+        if self.window.left(self.next) == 0 {
+            self.open_window(memory, end);
+        }
+        let run = self.ahead.known(self.next, self.window.left(self.next).min(most));
+        if self.next != self.head || run.count == 0 {
+            return None;
+        }
+        self.ahead.fetch(memory, run);
+        note_delivered(memory, run.end());
+        Some(run)
     }
 
     /// How many messages, from the next one on, tail tells of. While none of them is being written, to look at them takes no line away
@@ -175,11 +191,11 @@ impl SingleReceiver {
         self.pass_to(memory, self.next.wrapping_add(count));
     }
 
-    /// The message that was shown stays, to be delivered once more.
+    /// The messages of `run`, which were shown and come next, stay, to be delivered once more.
     #[cold]
-    pub fn keep_front<M: Memory>(&mut self, memory: &M) {
-        self.give_back(memory, Run { first: self.next, count: 1 }, true);
-        // It was shown because nothing is held.
+    pub fn keep_fronts<M: Memory>(&mut self, memory: &M, run: Run) {
+        self.give_back(memory, run, true);
+        // They were shown because nothing is held.
         self.settle(memory);
     }
 
@@ -226,10 +242,13 @@ impl SingleReceiver {
         self.window.ready_at(self.next).is_some()
     }
 
-    /// The word to watch for the next message, and what it will be.
+    /// What to watch for the next message.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> (&'m AtomicU64, Word) {
-        (memory.word(self.next), Word::ready(memory.lap(self.next)))
+    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
+        if memory.is_packed() {
+            return Sight::tail(memory.tail(), self.next);
+        }
+        Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next)))
     }
 
     /// Gives the slot of a message that has been read back to the senders, if it is the oldest that was taken, and nothing behind it was
@@ -295,7 +314,8 @@ impl SingleReceiver {
     /// How often the message at `position`, which was taken, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         // Relaxed: only this receiver writes the word of a message.
-        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries_after_take()
+        let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        meaning(memory, position, word).deliveries_after_take()
     }
 
     /// How many of the messages taken since the last call had been delivered before.
@@ -388,10 +408,11 @@ impl SingleReceiver {
         for piece in run.pieces(memory.capacity()) {
             let lap = memory.lap(piece.first);
             for word in memory.words(piece) {
+                let position = run.first.wrapping_add(count);
                 // Beyond this batch, too: nobody else reads there, and the next one will.
-                memory.look_ahead(run.first.wrapping_add(count), u64::MAX);
+                memory.look_ahead(position, u64::MAX);
                 // Acquire: take, pairs with commit and abort: the payload is whole.
-                let word = Word::from_bits(word.load(Ordering::Acquire));
+                let word = meaning(memory, position, Word::from_bits(word.load(Ordering::Acquire)));
                 if !word.is_ready(lap) {
                     return count;
                 }
@@ -434,7 +455,7 @@ impl SingleReceiver {
 #[inline]
 pub(super) fn take_word<M: Memory>(memory: &M, position: u64) -> Word {
     // Acquire: take, pairs with commit and abort: the payload is whole.
-    Word::from_bits(memory.word(position).load(Ordering::Acquire))
+    meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Acquire)))
 }
 
 /// Released before something older: head will pass it.

@@ -2,7 +2,7 @@
 //! show, and a successor goes on where it stopped.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, make_all_ready};
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, make_all_ready, meaning};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -80,12 +80,14 @@ impl SingleSender {
     ///
     /// Nothing but slots is written meanwhile: stores to other lines in between would keep the processor from asking for
     /// the next slots' lines while it waits for this one. Should `write` panic, [`find_sent`](Self::find_sent) finds what was sent.
+    /// Not in a packed ring, which has no words for that.
     #[inline]
     pub fn put_many<'m, M: Memory>(
         &mut self,
         memory: &'m M,
         mut write: impl FnMut(M::Slot<'m>) -> Option<u64>,
     ) -> (u64, u64) {
+        debug_assert!(!memory.is_packed());
         let Some((run, ready)) = self.window.rest(self.tail) else { return (0, 0) };
         let (mut count, mut lens) = (0, 0);
         for slot in memory.slots(run) {
@@ -141,6 +143,10 @@ impl SingleSender {
     /// a line has.
     #[inline(always)]
     fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
+        if memory.is_packed() {
+            memory.fetch_ahead(self.tail, self.limit);
+            return self.move_tail(memory, self.tail.wrapping_add(1));
+        }
         // Release: commit, pairs with take.
         memory.written(slot).word().store(ready.bits(), Ordering::Release);
         let tail = self.tail.wrapping_add(1);
@@ -162,7 +168,9 @@ impl SingleSender {
     /// Makes the message at each position of `run` visible. The payloads have been written.
     #[inline]
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        make_all_ready(memory, run);
+        if !memory.is_packed() {
+            make_all_ready(memory, run);
+        }
         self.move_tail(memory, run.end());
         self.fetch_next(memory, run.count);
     }
@@ -185,7 +193,7 @@ impl SingleSender {
     #[inline]
     fn move_tail<M: Memory>(&mut self, memory: &M, tail: u64) {
         self.tail = tail;
-        // Release: advance, pairs with read cursor.
+        // Release: advance, pairs with read cursor. In a packed ring, Release: commit, pairs with take.
         memory.tail().store(self.tail, Ordering::Release);
     }
 
@@ -239,7 +247,7 @@ pub(super) fn committed_to<M: Memory>(memory: &M, from: u64) -> u64 {
 pub(super) fn is_committed<M: Memory>(memory: &M, position: u64) -> bool {
     let lap = memory.lap(position);
     // Acquire: take, pairs with commit.
-    let word = Word::from_bits(memory.word(position).load(Ordering::Acquire));
+    let word = meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Acquire)));
     match word.lap_order(lap) {
         LapOrder::Same => !matches!(word.state(), Some(State::Free | State::Claim) | None),
         LapOrder::Newer => true,

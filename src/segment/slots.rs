@@ -34,6 +34,7 @@ pub(crate) struct Slots {
     payloads: *mut u8,
     payload_stride: usize,
     fixed_len: bool,
+    packed: bool,
     /// Words that share a cache line, less one.
     word_line_mask: u64,
     segment: Arc<Segment>,
@@ -59,6 +60,7 @@ impl Slots {
             payloads: unsafe { base.add(geometry.payload_offset as usize) }.as_ptr(),
             payload_stride: geometry.payload_stride as usize,
             fixed_len: geometry.request.fixed_len,
+            packed: geometry.request.packed,
             word_line_mask: (64 / geometry.word_stride).max(1) - 1,
             segment,
         }
@@ -113,7 +115,19 @@ impl Slots {
     /// Whether a slot's payload lies on the cache line of its word.
     #[inline]
     pub(crate) fn word_is_near(&self) -> bool {
-        self.payload_stride == self.word_stride
+        self.payload_stride == self.word_stride && !self.packed
+    }
+
+    /// Whether they fill their slots, too, so that nothing lies between them.
+    #[inline]
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.packed && self.segment.header().geometry.request.max_len as usize == self.payload_stride
+    }
+
+    /// Whether messages lie side by side, and tail alone commits them.
+    #[inline]
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed
     }
 
     /// Whether there are no lengths.
@@ -237,6 +251,7 @@ mod tests {
             max_len,
             align,
             fixed_len,
+            packed: false,
             senders: Ends::Single,
             receivers: Ends::Single,
             when_full: WhenFull::Block,

@@ -244,6 +244,11 @@ pub const ENTRIES: &[Entry] = &[
         by_size!(processes, SingleTypedLoan),
     ),
     ours(
+        "ringpost-single-packed",
+        "single ends, values side by side (packed); send, recv_with or pull_some_with in place",
+        few!(SinglePacked),
+    ),
+    ours(
         "ringpost-single-unowned",
         "single ends, bytes; loan and commit, recv_with in place, set_owning(false)",
         unowned::<false, false>,
@@ -415,6 +420,7 @@ type WideBuffers = Buffers<1, 1, false>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, false, true>;
 type SingleValue<const WORDS: usize> = ringpost::Value<WORDS, false, false>;
+type SinglePacked<const WORDS: usize> = ringpost::Packed<WORDS>;
 type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, true, false>;
 type MultiTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, true, true, true>;
 type MultiValue<const WORDS: usize> = ringpost::Value<WORDS, true, true>;

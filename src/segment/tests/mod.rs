@@ -41,6 +41,7 @@ fn request() -> Request {
         max_len: 48,
         align: 8,
         fixed_len: false,
+        packed: false,
         senders: Ends::Single,
         receivers: Ends::Multi,
         when_full: WhenFull::Block,

@@ -27,6 +27,9 @@ pub struct Typed<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool,
 /// Values that are copied out and released in one step.
 pub struct Value<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool>;
 
+/// Values side by side in a packed queue.
+pub struct Packed<const WORDS: usize>;
+
 /// Removes the queue.
 pub struct Guard {
     name: String,
@@ -130,6 +133,30 @@ impl<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool> Transport f
     fn receiver(place: &Place) -> Result<Self::Rx> {
         Typed::<WORDS, SENDERS, RECEIVERS, false>::receiver(place).map(ValueEnd)
     }
+}
+
+impl<const WORDS: usize> Transport for Packed<WORDS> {
+    const ABLE: Able = able(false, false);
+    type Guard = Guard;
+    type Tx = PackedTx<WORDS>;
+    type Rx = PackedEnd<WORDS>;
+
+    fn create(place: &Place) -> Result<Guard> {
+        create(place, packed::<WORDS>(place))
+    }
+
+    fn sender(place: &Place) -> Result<Self::Tx> {
+        let (tx, idle) = senders(place, packed::<WORDS>(place), false)?;
+        Ok(PackedTx(TypedTx { tx, buffer: vec![[0; WORDS]; 1], _idle: idle }))
+    }
+
+    fn receiver(place: &Place) -> Result<Self::Rx> {
+        receivers(place, packed::<WORDS>(place), false).map(PackedEnd)
+    }
+}
+
+fn packed<const WORDS: usize>(place: &Place) -> Options<[u64; WORDS]> {
+    options::<_, false, false>(place, values::<WORDS>(place)).packed(true)
 }
 
 fn bytes(place: &Place) -> Options {
@@ -319,6 +346,54 @@ impl<const WORDS: usize> Rx for ValueEnd<WORDS> {
     #[inline]
     fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
         Ok(self.0.rx.recv_value_timeout(LOOK)?.map(|value| read(value.as_bytes())).is_some())
+    }
+}
+
+/// Sends values side by side.
+pub struct PackedTx<const WORDS: usize>(TypedTx<WORDS, false>);
+
+impl<const WORDS: usize> Tx for PackedTx<WORDS> {
+    #[inline]
+    fn send(&mut self, fill: impl FnOnce(&mut [u8]), idle: &mut Idle) -> Result<()> {
+        self.0.send(fill, idle)
+    }
+
+    #[inline]
+    fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u8]), _idle: &mut Idle) -> Result<()> {
+        let mut index = 0;
+        self.0.tx.send_slices_with(count, |some| {
+            for message in some {
+                fill(index, message.as_mut_bytes());
+                index += 1;
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// Receives values that lie side by side.
+pub struct PackedEnd<const WORDS: usize>(End<[u64; WORDS]>);
+
+impl<const WORDS: usize> Rx for PackedEnd<WORDS> {
+    #[inline]
+    fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
+        self.0.recv(read, idle)
+    }
+
+    #[inline]
+    fn recv_batch(&mut self, most: usize, mut read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
+        loop {
+            let came = self.0.rx.pull_slices_with(most, LOOK, |some| some.iter().for_each(|one| read(one.as_bytes())))?;
+            if came > 0 {
+                return Ok(came);
+            }
+            idle.look()?;
+        }
+    }
+
+    #[inline]
+    fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
+        self.0.recv_asleep(read)
     }
 }
 

@@ -1,0 +1,173 @@
+//! Many values written and read in place at once, as slices: a packed queue has them side by side.
+
+use core::mem::forget;
+use core::slice::{from_raw_parts, from_raw_parts_mut, from_ref};
+use core::time::Duration;
+
+use super::link::Link;
+use super::read_in_place::keep;
+use super::read_many::release;
+use super::send_batch::TOGETHER;
+use super::sender::{Limit, give_up, publish};
+use super::{Receiver, Sender};
+use crate::error::{RecvError, SendBatchError, SendError};
+use crate::payload::Payload;
+use crate::ring::{Memory, ReceiveEnd, Run, SendEnd};
+
+impl<T: Payload> Sender<T> {
+    /// Sends `count` messages, in order, and has `write` write them in place, as slices: in a [packed](crate::Options::packed) queue as
+    /// many at a time as are free side by side, up to 32; elsewhere one. Returns how many were sent: all.
+    ///
+    /// `write` finds what was there before, which may be anything, and is to write all of it. Each slice shows when `write` returns. Should
+    /// it panic, what came before is sent. When the queue is full, its policy holds for each slice; a deadline for the whole call.
+    ///
+    /// # Errors
+    /// [`SendBatchError`] says how many were sent before the one that failed.
+    ///
+    /// ```
+    /// # use ringpost::{Ends, Options, Queue};
+    /// let options = Options::of::<u64>(64).senders(Ends::Single).receivers(Ends::Single).packed(true);
+    /// let (queue, mut next) = (Queue::in_memory(options)?, 0..);
+    /// queue.sender()?.send_slices_with(40, |some| some.iter_mut().zip(&mut next).for_each(|(one, n)| *one = n))?;
+    /// assert_eq!(queue.receiver()?.iter().take(40).sum::<u64>(), 780);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[inline]
+    pub fn send_slices_with(
+        &mut self,
+        count: usize,
+        mut write: impl FnMut(&mut [T]),
+    ) -> Result<usize, SendBatchError> {
+        let (limit, mut sent) = (self.policy(), 0);
+        while sent < count {
+            let most = TOGETHER.min((count - sent) as u64);
+            sent += self.send_slice_with(most, limit, &mut write).map_err(|error| SendBatchError { sent, error })?;
+        }
+        Ok(sent)
+    }
+
+    /// The same for one slice of at most `most`. Returns how many it had.
+    #[inline]
+    fn send_slice_with(
+        &mut self,
+        most: u64,
+        limit: Limit,
+        write: &mut impl FnMut(&mut [T]),
+    ) -> Result<usize, SendError> {
+        let most = if self.link.ring.is_contiguous() { most } else { 1 };
+        let claimed = self.claim(most, limit)?;
+        let Self { link, end, .. } = self;
+        let run = claimed.pieces(link.ring.capacity()).next().unwrap_or(claimed);
+        let claim = Claim { link, end, rest: claimed };
+        let from = claim.link.ring.slot(run.first).payload().cast::<T>();
+        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` (or there is one) and aligned for it; they
+        // are ours by the claim until they are committed; and whatever is in them is a valid value.
+        write(unsafe { from_raw_parts_mut(from, run.count as usize) });
+        claim.commit(run, size_of::<T>() as u64);
+        Ok(run.count as usize)
+    }
+}
+
+/// Slots that were claimed. What has not been committed when it is dropped, after a panic too, is given up.
+struct Claim<'s> {
+    link: &'s Link,
+    end: &'s mut SendEnd,
+    rest: Run,
+}
+
+impl Claim<'_> {
+    /// Makes the messages of `run` visible, of `len` bytes each, which were claimed first.
+    #[inline]
+    fn commit(mut self, run: Run, len: u64) {
+        // If `write` has forked, and this is the child, the slots are the parent's.
+        if self.link.is_here() {
+            publish(self.link, self.end, run, run.count * len);
+            self.rest = Run { first: run.end(), count: self.rest.count - run.count };
+        }
+    }
+}
+
+impl Drop for Claim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.rest.count > 0 && self.link.is_here() {
+            give_up(self.link, self.end, self.rest);
+        }
+    }
+}
+
+impl<T: Payload> Receiver<T> {
+    /// Waits for the first message, for at most `timeout` in all (monotonic clock), and has `read` read it and those that are
+    /// there then, up to `size`, in order and in place, as slices: in a [packed](crate::Options::packed) queue one slice of all that
+    /// lie side by side, elsewhere one for each message. Returns how many it has read: 0 if there was none.
+    ///
+    /// Fewer than `size` does not say that no more are there. Their slots are free again when the call returns. Should `read`
+    /// panic, or the process die in it, all messages of the slice are delivered again, and count as delivered.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv); then `read` was not called.
+    ///
+    /// ```
+    /// # use {ringpost::{Ends, Options, Queue}, std::time::Duration};
+    /// let options = Options::of::<u64>(64).senders(Ends::Single).receivers(Ends::Single).packed(true);
+    /// let queue = Queue::in_memory(options)?;
+    /// queue.sender()?.send_batch(1..=3)?;
+    /// let (mut receiver, mut sum) = (queue.receiver()?, 0);
+    /// while receiver.pull_slices_with(32, Duration::ZERO, |some| sum += some.iter().sum::<u64>())? > 0 {}
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[inline]
+    pub fn pull_slices_with(
+        &mut self,
+        size: usize,
+        timeout: Duration,
+        mut read: impl FnMut(&[T]),
+    ) -> Result<usize, RecvError> {
+        if self.link.ring.is_contiguous() && size > 0 {
+            let told = self.told_soon(timeout);
+            let passed = FrontRun::pass(self, told.min(size as u64), &mut read);
+            if passed > 0 {
+                return Ok(passed as usize);
+            }
+        }
+        self.pull_some_with(size, timeout, |message| read(from_ref(message)))
+    }
+}
+
+/// The next messages, shown to the program all at once, but still the next. In a panic they are delivered again.
+struct FrontRun<'r> {
+    link: &'r Link,
+    end: &'r mut ReceiveEnd,
+    run: Run,
+}
+
+impl<'r> FrontRun<'r> {
+    /// Has up to `most` messages read and released, if an only receiver that holds nothing knows that they are there. Returns how many.
+    #[inline]
+    fn pass<T: Payload>(receiver: &'r mut Receiver<T>, most: u64, read: &mut impl FnMut(&[T])) -> u64 {
+        let Receiver { link, end, holds, .. } = receiver;
+        if !link.is_here() || holds.get().is_some() {
+            return 0;
+        }
+        let (link, end): (&Link, _) = (link, end.get_mut());
+        let ring = &link.ring;
+        let Some(run) = end.front_run(ring, link.mapped.end(), most) else { return 0 };
+        let mut front = Self { link, end, run };
+        let from = ring.slot(run.first).payload().cast::<T>();
+        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; its messages were
+        // found to be there; and correct processes leave them alone until they are released, which is after this borrow.
+        read(unsafe { from_raw_parts(from, run.count as usize) });
+        // From here on nothing panics.
+        let Self { link, end, .. } = &mut front;
+        release(link, end, run.count, run.count * size_of::<T>() as u64);
+        forget(front);
+        run.count
+    }
+}
+
+impl Drop for FrontRun<'_> {
+    fn drop(&mut self) {
+        keep(self.link, self.end, self.run);
+    }
+}

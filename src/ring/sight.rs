@@ -1,0 +1,34 @@
+//! What to watch while polling for the next message.
+
+use crate::layout::word::Word;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A word that tells of the next message: by what it becomes, or by becoming anything else.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'m> {
+    word: &'m AtomicU64,
+    bits: u64,
+    /// Whether it is these bits that tell.
+    becomes: bool,
+}
+
+impl<'m> Sight<'m> {
+    /// The state word of the next message's slot, which will be `ready`.
+    #[inline]
+    pub(super) fn word(word: &'m AtomicU64, ready: Word) -> Self {
+        Self { word, bits: ready.bits(), becomes: true }
+    }
+
+    /// Tail, where it alone commits, which is `next` until the next message is there.
+    #[inline]
+    pub(super) fn tail(tail: &'m AtomicU64, next: u64) -> Self {
+        Self { word: tail, bits: next, becomes: false }
+    }
+
+    /// Whether the message seems to be there.
+    #[inline]
+    pub fn tells(self) -> bool {
+        // Relaxed: the take looks again.
+        (self.word.load(Ordering::Relaxed) == self.bits) == self.becomes
+    }
+}
