@@ -46,7 +46,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if size == 0 {
             return Ok(0);
         }
-        let most = match self.told_soon(timeout) {
+        let most = match self.told_soon(timeout, 1) {
             0 => size,
             told => size.min(told as usize),
         };
@@ -79,21 +79,22 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// How many messages an only receiver has been told of, if it comes to know of any within a first, short time of polling. Tail
-    /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender.
+    /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender. It
+    /// looks away for as many moments between two looks.
     #[inline]
-    pub(super) fn told_soon(&mut self, timeout: Duration) -> u64 {
+    pub(super) fn told_soon(&mut self, timeout: Duration, look_away: u32) -> u64 {
         match self.end.get_mut().told(&self.link.ring) {
-            Some(0) if !timeout.is_zero() && self.polls_first() => self.watch_tail(),
+            Some(0) if !timeout.is_zero() && self.polls_first() => self.watch_tail(look_away),
             told => told.unwrap_or(0),
         }
     }
 
     #[inline(never)]
-    fn watch_tail(&mut self) -> u64 {
+    fn watch_tail(&mut self, look_away: u32) -> u64 {
         let Self { link, end, .. } = self;
         let (ring, end) = (&link.ring, end.get_mut());
         let look = |nth: u32| {
-            spin_loop();
+            (0..look_away).for_each(|_| spin_loop());
             // Tail may not tell yet of messages that were sent one by one.
             let told = if nth.is_multiple_of(LOOKS_AT_ONCE) { end.told_by_words(ring) } else { end.told(ring) };
             told.filter(|told| *told > 0)

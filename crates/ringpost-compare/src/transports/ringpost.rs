@@ -349,6 +349,13 @@ impl<const WORDS: usize> Rx for ValueEnd<WORDS> {
     }
 }
 
+/// Has each value read. Not a part of its caller, or the compiler no longer knows that what `read` counts lies elsewhere, and writes it to
+/// memory for each.
+#[inline(never)]
+fn each<const WORDS: usize>(some: &[[u64; WORDS]], read: &mut impl FnMut(&[u8])) {
+    some.iter().for_each(|one| read(one.as_bytes()));
+}
+
 /// Sends values side by side.
 pub struct PackedTx<const WORDS: usize>(TypedTx<WORDS, false>);
 
@@ -383,7 +390,7 @@ impl<const WORDS: usize> Rx for PackedEnd<WORDS> {
     #[inline]
     fn recv_batch(&mut self, most: usize, mut read: impl FnMut(&[u8]), idle: &mut Idle) -> Result<usize> {
         loop {
-            let came = self.0.rx.pull_slices_with(most, LOOK, |some| some.iter().for_each(|one| read(one.as_bytes())))?;
+            let came = self.0.rx.pull_slices_with(most, LOOK, |some| each(some, &mut read))?;
             if came > 0 {
                 return Ok(came);
             }
