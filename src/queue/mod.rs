@@ -13,6 +13,7 @@ mod loan;
 mod look;
 mod options;
 mod own_lines;
+mod pace;
 mod read_in_place;
 mod read_many;
 mod receiver;

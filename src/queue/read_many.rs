@@ -9,11 +9,9 @@ use super::link::Link;
 use super::own_lines::own_lines_at_once;
 use super::read_in_place::keep;
 use super::receiver::{bytes as payload, is_sound, message};
-use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::{Payload, len_of};
 use crate::ring::{ReceiveEnd, Run};
-use crate::sync::spin_loop;
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the first message, for at most `timeout` in all (monotonic clock), and has `read` read it and those that are
@@ -46,7 +44,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if size == 0 {
             return Ok(0);
         }
-        let most = match self.told_soon(timeout, 1) {
+        let most = match self.told_soon(timeout) {
             0 => size,
             told => size.min(told as usize),
         };
@@ -74,32 +72,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
             *count += 1;
         });
         Ok(reading.read)
-    }
-}
-
-impl<T: ?Sized + Payload> Receiver<T> {
-    /// How many messages an only receiver has been told of, if it comes to know of any within a first, short time of polling. Tail
-    /// tells of a batch when that is whole; whoever looked at the words meanwhile would take their lines away from the sender. It
-    /// looks away for as many moments between two looks.
-    #[inline]
-    pub(super) fn told_soon(&mut self, timeout: Duration, look_away: u32) -> u64 {
-        match self.end.get_mut().told(&self.link.ring) {
-            Some(0) if !timeout.is_zero() && self.polls_first() => self.watch_tail(look_away),
-            told => told.unwrap_or(0),
-        }
-    }
-
-    #[inline(never)]
-    fn watch_tail(&mut self, look_away: u32) -> u64 {
-        let Self { link, end, .. } = self;
-        let (ring, end) = (&link.ring, end.get_mut());
-        let look = |nth: u32| {
-            (0..look_away).for_each(|_| spin_loop());
-            // Tail may not tell yet of messages that were sent one by one.
-            let told = if nth.is_multiple_of(LOOKS_AT_ONCE) { end.told_by_words(ring) } else { end.told(ring) };
-            told.filter(|told| *told > 0)
-        };
-        (1..=FIRST_POLLS * LOOKS_AT_ONCE).find_map(look).unwrap_or(0)
     }
 }
 

@@ -13,6 +13,7 @@ use super::dead_letter::DeadLetters;
 use super::hold::Shared;
 use super::link::{Link, count};
 use super::own_lines::own_lines_of_all;
+use super::pace::Pace;
 use crate::error::{JoinError, RecvError, Role};
 use crate::layout::geometry::Ends;
 use crate::participant::SharedRing;
@@ -38,6 +39,7 @@ pub struct Receiver<T: ?Sized = [u8]> {
     /// Shared with the messages that outlive their call, once there are any.
     pub(super) holds: OnceCell<Arc<Shared>>,
     pub(super) until_senders_leave: bool,
+    pub(super) pace: Pace,
     message: PhantomData<fn() -> Box<T>>,
 }
 
@@ -77,6 +79,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
             dead_letters: dead,
             holds: OnceCell::new(),
             until_senders_leave: false,
+            pace: Pace::START,
             message: PhantomData,
         }
     }

@@ -14,10 +14,6 @@ use crate::error::{RecvError, SendBatchError, SendError};
 use crate::payload::Payload;
 use crate::ring::{Memory, ReceiveEnd, Run, SendEnd};
 
-/// How many moments a receiver of slices looks away between two looks at tail. At a sender's heels it would take tail from it at each batch,
-/// and get no more than that; so it finds several.
-const LOOK_AWAY: u32 = 8;
-
 impl<T: Payload> Sender<T> {
     /// Sends `count` messages, in order, and has `write` write them in place, as slices: in a [packed](crate::Options::packed) queue as
     /// many at a time as are free side by side, up to 32; elsewhere one. Returns how many were sent: all.
@@ -37,11 +33,7 @@ impl<T: Payload> Sender<T> {
     /// # Ok::<(), ringpost::Error>(())
     /// ```
     #[inline]
-    pub fn send_slices_with(
-        &mut self,
-        count: usize,
-        mut write: impl FnMut(&mut [T]),
-    ) -> Result<usize, SendBatchError> {
+    pub fn send_slices_with(&mut self, count: usize, mut write: impl FnMut(&mut [T])) -> Result<usize, SendBatchError> {
         let (limit, mut sent) = (self.policy(), 0);
         while sent < count {
             let most = TOGETHER.min((count - sent) as u64);
@@ -129,7 +121,7 @@ impl<T: Payload> Receiver<T> {
         mut read: impl FnMut(&[T]),
     ) -> Result<usize, RecvError> {
         if self.link.ring.is_contiguous() && size > 0 {
-            let told = self.told_soon(timeout, LOOK_AWAY);
+            let told = self.told_soon(timeout);
             let passed = FrontRun::pass(self, told.min(size as u64), &mut read);
             if passed > 0 {
                 return Ok(passed as usize);

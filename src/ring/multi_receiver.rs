@@ -2,7 +2,8 @@
 //! before any other.
 
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help, read_cursor,
+    Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
+    read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering};

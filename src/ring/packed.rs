@@ -18,7 +18,8 @@ pub fn meaning<M: Memory>(memory: &M, position: u64, word: Word) -> Word {
 #[inline]
 fn by_tail<M: Memory>(memory: &M, position: u64, note: Word) -> Word {
     let tail = read_cursor(memory.tail());
-    let last = tail.checked_sub(1).and_then(|last| last.checked_sub(last.wrapping_sub(position) & (memory.capacity() - 1)));
+    let last =
+        tail.checked_sub(1).and_then(|last| last.checked_sub(last.wrapping_sub(position) & (memory.capacity() - 1)));
     let Some(last) = last else { return Word::free(0) };
     let lap = memory.lap(last);
     if note.is_ready(lap) || note == Word::skip(lap) { note } else { Word::ready(lap) }

@@ -185,8 +185,9 @@ impl SingleSender {
     #[inline]
     fn fetch_next<M: Memory>(&self, memory: &M, count: u64) {
         if count > 1 {
-            let count = count.min(self.limit.saturating_sub(self.tail)).min(MOST_AHEAD);
-            memory.fetch_to_write(Run { first: self.tail, count });
+            let first = if memory.is_packed() { self.tail.saturating_add(2 * count) } else { self.tail };
+            let count = count.min(self.limit.saturating_sub(first)).min(MOST_AHEAD);
+            memory.fetch_to_write(Run { first, count });
         }
     }
 
