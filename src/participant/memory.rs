@@ -207,13 +207,10 @@ impl SharedRing {
     /// One position for each line on which slots of `run` begin.
     #[inline]
     fn first_of_lines(&self, run: Run) -> impl Iterator<Item = u64> {
-        // `step_by` would divide.
-        let mut next = run.first;
-        core::iter::from_fn(move || {
-            let position = next;
-            next = position.saturating_add(self.line_mask + 1);
-            (position < run.end()).then_some(position)
-        })
+        // A power of two; `step_by` would divide.
+        let shift = self.line_mask.count_ones();
+        let lines = (run.count + self.line_mask) >> shift;
+        (0..lines).map(move |line| run.first.wrapping_add(line << shift))
     }
 }
 

@@ -256,7 +256,7 @@ fn returned<M: Memory>(memory: &M) -> u64 {
 }
 
 /// Makes the messages of a claimed run visible: their payloads have been written.
-#[inline]
+#[inline(never)]
 fn make_all_ready<M: Memory>(memory: &M, run: Run) {
     for piece in run.pieces(memory.capacity()) {
         let ready = Word::ready(memory.lap(piece.first)).bits();
