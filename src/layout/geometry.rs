@@ -138,7 +138,7 @@ fn may_be_packed(request: &Request) -> Result<(), OutOfRange> {
     ends("receivers of a packed queue", request.receivers)?;
     let overwrites = (request.when_full == WhenFull::Overwrite).into();
     in_range("overwriting in a packed queue (0: no)", overwrites, 0, 0)?;
-    in_range("messages of one type in a packed queue (1: yes)", request.fixed_len.into(), 1, 1)
+    in_range("messages of one length in a packed queue (1: yes)", request.fixed_len.into(), 1, 1)
 }
 
 fn min_capacity(request: &Request) -> u64 {

@@ -81,31 +81,6 @@ impl Options {
     }
 }
 
-impl<T: Payload> Options<T> {
-    /// Whether messages lie side by side, with nothing in between: more of them on a cache line, and nothing to write for each but its
-    /// bytes. Only with one sender and one receiver, and not with [`WhenFull::Overwrite`]. By default not.
-    ///
-    /// For streams of small values at the highest rate; the most is gained with [`send_batch`](crate::Sender::send_batch) and
-    /// [`pull_some_with`](crate::Receiver::pull_some_with). A round trip takes longer, since what tells of a message is on a line of its
-    /// own; and the messages of a batch show together, up to 32 at a time, instead of one after another.
-    ///
-    /// ```
-    /// # use {ringpost::{Ends, Options, Queue}, std::time::Duration};
-    /// let options = Options::of::<u64>(1 << 16).senders(Ends::Single).receivers(Ends::Single).packed(true);
-    /// assert_eq!(options.plan()?.payload_stride, 8);
-    /// let queue = Queue::in_memory(options)?;
-    /// queue.sender()?.send_batch(1..=100)?;
-    /// let (mut receiver, mut sum) = (queue.receiver()?, 0);
-    /// while receiver.pull_some_with(32, Duration::ZERO, |n| sum += n)? > 0 {}
-    /// assert_eq!(sum, 5050);
-    /// # Ok::<(), ringpost::Error>(())
-    /// ```
-    pub fn packed(mut self, yes: bool) -> Self {
-        self.spec.request.packed = yes;
-        self
-    }
-}
-
 impl<T: ?Sized + Payload> Options<T> {
     fn with(
         capacity: usize,
@@ -216,6 +191,32 @@ impl<T: ?Sized + Payload> Options<T> {
     /// Removes the queue when the last process that has it open closes it. By default it outlives its processes.
     pub fn ephemeral(mut self, yes: bool) -> Self {
         self.spec.ephemeral = yes;
+        self
+    }
+
+    /// Whether messages lie side by side, with nothing in between: more of them on a cache line, and nothing to write for each but its
+    /// bytes. Only with one sender and one receiver, and not with [`WhenFull::Overwrite`]. All messages have one length then, for raw bytes
+    /// [`max_len`](Self::max_len); they lie at multiples of 8 bytes, or of their alignment if that is more. By default not.
+    ///
+    /// For streams of small values at the highest rate; the most is gained with
+    /// [`send_slices_with`](crate::Sender::send_slices_with) and [`pull_slices_with`](crate::Receiver::pull_slices_with). A round trip takes
+    /// longer, since what tells of a message is on a line of its own, and the messages of a batch show together, up to 32 at a
+    /// time, instead of one after another.
+    ///
+    /// ```
+    /// # use {ringpost::{Ends, Options, Queue}, std::time::Duration};
+    /// let options = Options::of::<u64>(1 << 16).senders(Ends::Single).receivers(Ends::Single).packed(true);
+    /// assert_eq!(options.plan()?.payload_stride, 8);
+    /// let queue = Queue::in_memory(options)?;
+    /// queue.sender()?.send_batch(1..=100)?;
+    /// let (mut receiver, mut sum) = (queue.receiver()?, 0);
+    /// while receiver.pull_some_with(32, Duration::ZERO, |n| sum += n)? > 0 {}
+    /// assert_eq!(sum, 5050);
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn packed(mut self, yes: bool) -> Self {
+        self.spec.request.packed = yes;
+        self.spec.request.fixed_len = yes || self.spec.message_type.is_some();
         self
     }
 
