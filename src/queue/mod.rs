@@ -295,6 +295,7 @@ fn check_same<T: ?Sized + Payload>(found: &Header, options: &Options<T>) -> Resu
     same("max_len", wanted.max_len.to_string(), found_request.max_len.to_string())?;
     same("align", wanted.align.to_string(), found_request.align.to_string())?;
     same("fixed length of messages", wanted.fixed_len.to_string(), found_request.fixed_len.to_string())?;
+    same("packed", wanted.packed.to_string(), found_request.packed.to_string())?;
     same("message type", type_name(options.spec().message_type.as_ref()), type_name(found.message_type.as_ref()))?;
     same("senders", format!("{:?}", wanted.senders), format!("{:?}", found_request.senders))?;
     same("receivers", format!("{:?}", wanted.receivers), format!("{:?}", found_request.receivers))?;
