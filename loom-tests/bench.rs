@@ -23,6 +23,7 @@ pub struct Ends {
 /// The words of a ring and its payloads.
 pub struct Bench {
     ends: Ends,
+    packed: bool,
     shift: u32,
     words: Vec<AtomicU64>,
     payloads: Vec<UnsafeCell<u64>>,
@@ -118,28 +119,37 @@ impl Memory for Bench {
     }
     fn tail_step(&self) -> u64 {
         let one_to_one = self.ends.single_sender && self.ends.single_receiver && !self.ends.overwrite;
-        if one_to_one { 2 } else { 1 }
+        if one_to_one && !self.packed { 2 } else { 1 }
+    }
+    fn is_packed(&self) -> bool {
+        self.packed
     }
 }
 
 impl Bench {
     /// An empty ring of `1 << shift` slots whose lap wraps to zero after its first lap.
     pub fn new(ends: Ends, shift: u32) -> Arc<Self> {
-        Self::make(ends, shift, std::env::var_os("RINGPOST_BOTH_ORDERS").is_some())
+        Self::make(ends, false, shift, std::env::var_os("RINGPOST_BOTH_ORDERS").is_some())
+    }
+
+    /// The same, but packed: from one sender to one receiver. In both orders of any two accesses.
+    pub fn packed(shift: u32) -> Arc<Self> {
+        Self::make(Ends { single_sender: true, single_receiver: true, overwrite: false }, true, shift, true)
     }
 
     /// The same, for a model that is small enough to look at both orders of any two accesses.
     pub fn in_both_orders(ends: Ends, shift: u32) -> Arc<Self> {
-        Self::make(ends, shift, true)
+        Self::make(ends, false, shift, true)
     }
 
-    fn make(ends: Ends, shift: u32, both_orders: bool) -> Arc<Self> {
+    fn make(ends: Ends, packed: bool, shift: u32, both_orders: bool) -> Arc<Self> {
         let capacity = 1_u64 << shift;
         let start = ((1_u64 << LAP_BITS) - 1) << shift;
         let lap = start >> shift;
         let word = if ends.single_receiver && !ends.overwrite { Word::skip(lap - 1) } else { Word::free(lap) };
         Arc::new(Self {
             ends,
+            packed,
             shift,
             words: (0..capacity).map(|_| AtomicU64::new(word.bits())).collect(),
             payloads: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),

@@ -82,6 +82,9 @@ impl Memory for Mortal<'_> {
     fn tail_step(&self) -> u64 {
         self.bench.tail_step()
     }
+    fn is_packed(&self) -> bool {
+        self.bench.is_packed()
+    }
 }
 
 /// Runs `explore` for a death at step 0, 1, 2 and so on, until nobody dies any more. `explore` is given the step and where

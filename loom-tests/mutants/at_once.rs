@@ -59,7 +59,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: what one of many was shown and keeps does not say so",
         ENDS,
-        "Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, true),",
-        "Self::Multi(end) => end.give_back(memory, Run { first: position, count: 1 }, false),",
+        "Self::Multi(end) => end.give_back(memory, run, true),",
+        "Self::Multi(end) => end.give_back(memory, run, false),",
     ),
 ];

@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::{at_once, held, rows, waiting, windows};
+use super::{at_once, held, packed, rows, waiting, windows};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -38,7 +38,7 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    let others = [at_once::MUTANTS, held::MUTANTS, rows::MUTANTS, waiting::MUTANTS, windows::MUTANTS];
+    let others = [at_once::MUTANTS, held::MUTANTS, packed::MUTANTS, rows::MUTANTS, waiting::MUTANTS, windows::MUTANTS];
     MUTANTS.iter().chain(others.into_iter().flatten())
 }
 

@@ -11,6 +11,7 @@
 mod at_once;
 mod held;
 mod list;
+mod packed;
 mod rows;
 mod waiting;
 mod windows;

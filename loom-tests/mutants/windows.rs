@@ -91,14 +91,14 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "many are shown of which one is not there",
         SR,
-        "slot.word().load(Ordering::Acquire) != ready.bits() {",
-        "first.wrapping_add(shown) >= read_cursor(memory.tail()) {",
+        "meaning(memory, position, Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {",
+        "position >= read_cursor(memory.tail()) {",
     ),
     kill(
         "many are shown Relaxed",
         SR,
-        "slot.word().load(Ordering::Acquire) != ready.bits() {",
-        "slot.word().load(Ordering::Relaxed) != ready.bits() {",
+        "Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {",
+        "Word::from_bits(slot.word().load(Ordering::Relaxed))) != ready {",
     ),
     kill(
         "many are shown beyond the window",
@@ -106,12 +106,7 @@ pub const MUTANTS: &[Mutant] = &[
         "Run { first, count: count.min(most) }",
         "Run { first, count: most.max(count) }",
     ),
-    kill(
-        "many that are shown are not marked as delivered",
-        SR,
-        "mark_delivered(mark, first.wrapping_add(shown + 1));",
-        "",
-    ),
+    kill("many that are shown are not marked as delivered", SR, "mark_delivered(mark, position.wrapping_add(1));", ""),
     kill(
         "one more than was shown is passed",
         SR,
@@ -121,13 +116,13 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what was shown and is kept does not say so",
         SR,
-        "self.give_back(memory, Run { first: self.next, count: 1 }, true);",
-        "self.give_back(memory, Run { first: self.next, count: 1 }, false);",
+        "self.give_back(memory, run, true);\n        // They were shown",
+        "self.give_back(memory, run, false);\n        // They were shown",
     ),
     kill(
         "what was shown and is kept does not count as waiting",
         SR,
-        "        // It was shown because nothing is held.\n        self.settle(memory);\n",
+        "        // They were shown because nothing is held.\n        self.settle(memory);\n",
         "",
     ),
     kill("what came back is known to be there still", AHEAD, "        self.there = 0;\n", ""),

@@ -144,8 +144,8 @@ impl SingleReceiver {
         let known = self.ahead.knows_all(run);
         let (mark, mut shown) = (memory.delivered_to(), 0);
         for slot in memory.slots(run) {
-            // Acquire: take, pairs with commit and abort: the payload is whole.
             let position = first.wrapping_add(shown);
+            // Acquire: take, pairs with commit and abort: the payload is whole.
             if !known && meaning(memory, position, Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {
                 break;
             }

@@ -1,0 +1,88 @@
+//! Mutants of packed rings.
+
+use super::list::{Mutant, kill};
+
+const PACKED: &str = "src/ring/packed.rs";
+const SS: &str = "src/ring/single_sender.rs";
+const SR: &str = "src/ring/single_receiver.rs";
+const AHEAD: &str = "src/ring/ahead.rs";
+const RING: &str = "src/ring/mod.rs";
+const LOOKOUT: &str = "src/ring/lookout.rs";
+const SIGHT: &str = "src/ring/sight.rs";
+
+const NOTE: &str = "if note.is_ready(lap) || note == Word::skip(lap) { note }";
+
+/// Weakened packed rings.
+pub const MUTANTS: &[Mutant] = &[
+    kill(
+        "tail commits Relaxed",
+        SS,
+        "store(self.tail, Ordering::Release);\n    }\n\n    #[inline]\n    fn room",
+        "store(self.tail, Ordering::Relaxed);\n    }\n\n    #[inline]\n    fn room",
+    ),
+    kill(
+        "what tail commits is taken Relaxed",
+        AHEAD,
+        "if memory.is_packed() { Ordering::Acquire }",
+        "if memory.is_packed() { Ordering::Relaxed }",
+    ),
+    kill(
+        "what a word means follows from tail Relaxed",
+        PACKED,
+        "let tail = read_cursor(memory.tail());",
+        "let tail = memory.tail().load(crate::sync::Ordering::Relaxed);",
+    ),
+    kill(
+        "notes of an earlier lap count",
+        PACKED,
+        NOTE,
+        "if note.is_ready(note.lap()) || note == Word::skip(note.lap()) { note }",
+    ),
+    kill("what was released before older ones is no note", PACKED, NOTE, "if note.is_ready(lap) { note }"),
+    kill("what was delivered before is no note", PACKED, NOTE, "if note == Word::skip(lap) { note }"),
+    kill("a message at tail is there", PACKED, "tail.checked_sub(1)", "Some(tail)"),
+    kill("nobody asks what a word means", PACKED, "if memory.is_packed() { by_tail", "if false { by_tail"),
+    kill(
+        "a word is compared without its meaning",
+        RING,
+        "meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)))",
+        "Word::from_bits(memory.word(position).load(Ordering::Relaxed))",
+    ),
+    kill(
+        "a lookout looks at words",
+        LOOKOUT,
+        "meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)))",
+        "Word::from_bits(memory.word(position).load(Ordering::Relaxed))",
+    ),
+    kill(
+        "a scribbled word is a message behind tail",
+        SS,
+        "meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Acquire)))",
+        "Word::from_bits(memory.word(position).load(Ordering::Acquire))",
+    ),
+    kill("tail is watched to stay as it is", SIGHT, "becomes: false", "becomes: true"),
+    kill(
+        "a slice is not marked before it is read",
+        SR,
+        "note_delivered(memory, run.end());\n        Some(run)",
+        "Some(run)",
+    ),
+    kill(
+        "a slice reaches into the next lap",
+        SR,
+        "self.ahead.known(self.next, self.window.left(self.next).min(most))",
+        "self.ahead.known(self.next, most)",
+    ),
+    kill(
+        "a slice is shown before what is held",
+        SR,
+        "if self.next != self.head || run.count == 0 {\n            return None;",
+        "if run.count == 0 {\n            return None;",
+    ),
+    kill(
+        "a lone message commits nothing",
+        SS,
+        "return self.move_tail(memory, self.tail.wrapping_add(1));",
+        "self.tail += 1;\n            return;",
+    ),
+];

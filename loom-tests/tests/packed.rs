@@ -1,0 +1,328 @@
+//! Packed rings: tail alone commits, and words are the only receiver's notes.
+#![cfg(loom)]
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use loom::sync::atomic::Ordering::Relaxed as Unordered;
+use loom::thread;
+use ringpost::layout::word::Word;
+use ringpost::ring::{
+    Lookout, Memory, Outlook, ReceiveEnd, Run, SendEnd, SingleReceiver, SingleSender, count_in, sent_to, size,
+};
+use ringpost_loom::{Bench, Mortal, Receiver, Sender, at_every_step, explore};
+
+const SENDER: u16 = 1;
+const RECEIVER: u16 = 11;
+
+/// Sends one message, as shortly as may be.
+fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
+    let sent = end.put_at_once(bench, || true, |slot| bench.write(slot.position, message))
+        || end.put_one(bench, |position, _| bench.write(position, message));
+    end.open_window(bench, u64::MAX);
+    sent
+}
+
+/// How messages are received.
+#[derive(Clone, Copy)]
+enum Way {
+    /// One, copied and released at once.
+    Copied,
+    /// One, taken, held and released.
+    Held,
+    /// All that are there, shown one after another.
+    Shown,
+    /// All that are there, as a slice.
+    Slice,
+    /// Two at once.
+    Pulled,
+}
+
+const WAYS: [Way; 5] = [Way::Copied, Way::Held, Way::Shown, Way::Slice, Way::Pulled];
+
+/// Receives what is there in that way.
+fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
+    end.open_window(bench, u64::MAX);
+    let mut read = |position| got.push(bench.read(position));
+    match way {
+        Way::Copied => {
+            end.pass_at_once(bench, |_| true, |slot| read(slot.position));
+        }
+        Way::Held => {
+            if let Some(position) = end.take_at_once(bench, |_| true) {
+                read(position);
+                assert!(end.release_one(bench, position));
+            }
+        }
+        Way::Shown => {
+            let told = end.told(bench).expect("it is the only one");
+            let shown = end.show_many(bench, told, |_, slot| {
+                read(slot.position);
+                true
+            });
+            end.pass_fronts(bench, shown);
+        }
+        Way::Slice => {
+            end.told(bench);
+            if let Some(run) = end.front_run(bench, u64::MAX, 4) {
+                run.positions().for_each(&mut read);
+                end.pass_fronts(bench, run.count);
+            }
+        }
+        Way::Pulled => {
+            if let Ok(run) = end.take(bench, 2) {
+                run.positions().for_each(&mut read);
+                end.release(bench, run);
+            }
+        }
+    }
+}
+
+/// Three messages through two slots, one by one.
+#[test]
+fn nothing_is_read_before_it_is_written_nor_written_while_it_is_read() {
+    for way in WAYS {
+        explore(Some(3), move || {
+            let bench = Bench::packed(1);
+            let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+            let b = Arc::clone(&bench);
+            let sending = thread::spawn(move || (100..103).take_while(|n| put(&b, &mut sender.end, *n)).count() as u64);
+            let mut got = Vec::new();
+            receive(&bench, &mut receiver.end, way, &mut got);
+            receive(&bench, &mut receiver.end, way, &mut got);
+            let sent = sending.join().expect("the sender panicked");
+            receiver.drain();
+            got.extend(receiver.got);
+            assert_eq!(got, (100..100 + sent).collect::<Vec<_>>());
+        });
+    }
+}
+
+/// A batch of two behind another message, over the end of a lap.
+#[test]
+fn a_batch_shows_whole() {
+    for way in WAYS {
+        explore(None, move || {
+            let bench = Bench::packed(2);
+            let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+            assert_eq!((sender.send(3), receiver.pull(3)), (3, 3));
+            let sending = thread::spawn(move || sender.send(2));
+            let mut got = Vec::new();
+            receive(&bench, &mut receiver.end, way, &mut got);
+            if matches!(way, Way::Pulled) {
+                assert!(got.is_empty() || got.len() == 2, "half of a batch: {got:?}");
+            }
+            assert_eq!(sending.join().expect("the sender panicked"), 2);
+            receiver.got.extend(got);
+            receiver.drain();
+            assert_eq!(receiver.got, [100, 101, 102, 103, 104]);
+        });
+    }
+}
+
+/// One sender after another dies at every step; what they committed comes, once, and nothing else does.
+#[test]
+fn a_sender_dies_and_another_goes_on() {
+    for batch in [1, 2] {
+        at_every_step(|step, died| {
+            explore(Some(2), move || {
+                let bench = Bench::packed(1);
+                let mut receiver = bench.receiver(RECEIVER);
+                let (b, committed) = (Arc::clone(&bench), Cell::new(false));
+                let sending = thread::spawn(move || {
+                    let lived = Mortal::live(&b, step, |memory| {
+                        let mut end = SingleSender::join(memory, true).expect("the words are sound");
+                        let run = end.claim(memory, batch).expect("there is room");
+                        run.positions().for_each(|position| b.write(position, 100 + position - run.first));
+                        end.commit(memory, run);
+                        committed.set(true);
+                    });
+                    died.fetch_or(lived.is_none(), Relaxed);
+                    let mut next = b.sender(2);
+                    (committed.get(), next.send(1))
+                });
+                receiver.pull(2);
+                let (committed, next) = sending.join().expect("the sender panicked");
+                receiver.drain();
+                let first = receiver.got.iter().filter(|message| **message < 200).count() as u64;
+                assert!(first == if committed { batch } else { 0 }, "{:?} of {batch}", receiver.got);
+                assert_eq!(receiver.got.len() as u64, first + next);
+            });
+        });
+    }
+}
+
+/// Takes three messages, releases the second, puts the first back, and leaves the third.
+fn leave_gaps(memory: &Mortal<'_>, seen: &RefCell<Vec<u64>>, released: &Cell<bool>, bench: &Bench) {
+    let mut end = SingleReceiver::join(memory).expect("the words are sound");
+    let run = end.take(memory, 3).expect("they are there");
+    assert_eq!(run.count, 3);
+    run.positions().for_each(|position| seen.borrow_mut().push(bench.read(position)));
+    released.set(true);
+    end.release(memory, Run { first: run.first + 1, count: 1 });
+    end.give_back(memory, Run { first: run.first, count: 1 }, true);
+}
+
+/// A receiver dies at every step with messages that it has released, given back and kept. What it had not released comes again and
+/// says so, while more is sent.
+#[test]
+fn a_receiver_dies_and_another_goes_on() {
+    at_every_step(|step, died| {
+        explore(Some(2), move || {
+            let bench = Bench::packed(2);
+            let mut sender = bench.sender(SENDER);
+            assert_eq!(sender.send(3), 3);
+            let (first, seen, released) = (bench.head().load(Unordered), RefCell::default(), Cell::new(false));
+            let sending = thread::spawn(move || sender.send(1));
+            let lived = Mortal::live(&bench, step, |memory| leave_gaps(memory, &seen, &released, &bench));
+            died.fetch_or(lived.is_none(), Relaxed);
+            let mut next = bench.receiver(RECEIVER);
+            assert_eq!(sending.join().expect("the sender panicked"), 1);
+            let mut got = Vec::new();
+            while let Some(run) = next.take(4) {
+                for position in run.positions() {
+                    let again = next.end.deliveries(&*bench, position) > 1;
+                    got.push((bench.read(position), again));
+                }
+                next.end.release(&*bench, run);
+            }
+            assert!(got.is_sorted() && got.windows(2).all(|pair| pair[0].0 != pair[1].0), "{got:?}");
+            assert_eq!(got.last(), Some(&(103, false)));
+            let came = |message| got.iter().find(|(other, _)| *other == message);
+            for message in [100, 102] {
+                let (_, again) = came(message).expect("it was not released");
+                assert!(*again || !seen.borrow().contains(&message), "{message} was seen, and does not say so");
+            }
+            assert!(came(101).is_some() || released.get(), "lost");
+            assert!(came(101).is_none() || lived.is_none(), "it was released");
+            assert_eq!(bench.head().load(Unordered), first + 4);
+        });
+    });
+}
+
+/// What a receiver that reads a slice of two sees, before it releases it. (What was there when it joined is looked at singly.)
+fn read_slice(memory: &Mortal<'_>, sender: &mut Sender, seen: &RefCell<Vec<u64>>, bench: &Bench) {
+    let mut end = SingleReceiver::join(memory).expect("the words are sound");
+    assert_eq!(sender.send(2), 2);
+    end.told(memory);
+    let run = end.front_run(memory, u64::MAX, 4).expect("they are there");
+    run.positions().for_each(|position| seen.borrow_mut().push(bench.read(position)));
+    end.pass_fronts(memory, run.count);
+}
+
+#[test]
+fn a_receiver_dies_with_a_slice() {
+    at_every_step(|step, died| {
+        explore(None, move || {
+            let bench = Bench::packed(1);
+            let (mut sender, seen) = (bench.sender(SENDER), RefCell::default());
+            let lived = Mortal::live(&bench, step, |memory| read_slice(memory, &mut sender, &seen, &bench));
+            died.fetch_or(lived.is_none(), Relaxed);
+            let sent = sent_to(&*bench) - bench.head().load(Unordered);
+            let got = rest(&bench, &mut bench.receiver(RECEIVER));
+            let messages: Vec<u64> = got.iter().map(|(message, _)| *message).collect();
+            assert_eq!(messages, (100..100 + sent).collect::<Vec<_>>());
+            assert!(lived.is_none() || sent == 0, "what was read was not released");
+            assert!(seen.borrow().is_empty() || got.iter().all(|(_, deliveries)| *deliveries == 2), "{got:?}");
+        });
+    });
+}
+
+#[test]
+fn a_slice_ends_with_its_lap_and_waits_for_what_is_held() {
+    explore(None, || {
+        let bench = Bench::packed(2);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!((sender.send(3), receiver.pull(2), sender.send(3)), (3, 2, 3));
+        let held = receiver.take(1).expect("it is there");
+        receiver.end.told(&*bench);
+        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 4), None, "it would be released before what is held");
+        receiver.finish(held);
+        let last = Run { first: held.end(), count: 1 };
+        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 4), Some(last));
+        receiver.end.keep_fronts(&*bench, last);
+        assert_eq!(rest(&bench, &mut receiver), [(103, 2), (104, 1), (105, 1)]);
+        // And is no longer than is asked for, nor than its pages are mapped.
+        assert_eq!(sender.send(4), 4);
+        let first = bench.head().load(Unordered);
+        receiver.end.told(&*bench);
+        assert_eq!(receiver.end.front_run(&*bench, first, 4), None);
+        assert_eq!(receiver.end.front_run(&*bench, first + 1, 4), Some(Run { first, count: 1 }));
+        receiver.end.pass_fronts(&*bench, 1);
+        assert_eq!(rest(&bench, &mut receiver), [(107, 1), (108, 1), (109, 1)]);
+    });
+}
+
+/// All that comes, and how often each has been delivered.
+fn rest(bench: &Bench, receiver: &mut Receiver) -> Vec<(u64, u8)> {
+    let mut got = Vec::new();
+    while let Some(run) = receiver.take(1) {
+        got.push((bench.read(run.first), receiver.end.deliveries(bench, run.first)));
+        receiver.end.release(bench, run);
+    }
+    got
+}
+
+#[test]
+fn notes_say_nothing_about_the_next_lap() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!(sender.send(2), 2);
+        let run = receiver.take(2).expect("they are there");
+        receiver.end.release(&*bench, Run { first: run.first + 1, count: 1 });
+        receiver.end.give_back(&*bench, Run { first: run.first, count: 1 }, true);
+        receiver.end.rewind(&*bench);
+        assert_eq!(rest(&bench, &mut receiver), [(100, 2)]);
+        // Now both slots have a note of the lap before.
+        assert_eq!(sender.send(2), 2);
+        assert_eq!((size(&*bench), sent_to(&*bench)), (2, run.first + 4));
+        assert_eq!(rest(&bench, &mut receiver), [(102, 1), (103, 1)]);
+        let mut next = bench.receiver(RECEIVER);
+        assert_eq!(sender.send(2), 2);
+        assert_eq!(rest(&bench, &mut next), [(104, 1), (105, 1)]);
+    });
+}
+
+/// What the words of slots that nobody has written to are taken for.
+#[test]
+fn words_mean_what_tail_says() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let first = bench.tail().load(Unordered);
+        let mean = |position: u64, word: Word| ringpost::ring::meaning(&*bench, position, word);
+        let (lap, scribbled) = (bench.lap(first), Word::claim(bench.lap(first), 7));
+        assert_eq!(mean(first, scribbled), Word::ready(lap - 1), "the message of a lap ago");
+        assert_eq!(bench.sender(SENDER).send(1), 1);
+        assert_eq!(mean(first, scribbled), Word::ready(lap));
+        assert_eq!(mean(first, Word::skip(lap)), Word::skip(lap));
+        assert_eq!(mean(first, Word::skip(lap - 1)), Word::ready(lap));
+        assert_eq!(mean(first + 1, Word::skip(lap)), Word::ready(lap - 1));
+        // Scribbled words add nothing to what was sent.
+        bench.word(first + 1).store(Word::ready(lap).bits(), Unordered);
+        count_in(&*bench);
+        assert_eq!(sent_to(&*bench), first + 1);
+        assert_eq!(SingleSender::join(&*bench, true).map(|_| sent_to(&*bench)), Ok(first + 1));
+        bench.tail().store(1, Unordered);
+        assert_eq!(mean(1, scribbled), Word::free(0), "nothing was ever sent there");
+        assert_eq!(mean(0, scribbled), Word::ready(0));
+    });
+}
+
+/// Who waits in the receiver's place sees a message as soon as tail does, and only then.
+#[test]
+fn a_lookout_looks_at_tail() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let (mut sender, receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        let lookout = receiver.end.lookout();
+        assert!(matches!(lookout, Lookout::MessageAt(_)));
+        assert_eq!(lookout.look(&*bench), Outlook::InVain(None));
+        lookout.audit(&*bench).expect("an empty ring is no scribbled one");
+        assert!(!receiver.end.next(&*bench).tells());
+        assert_eq!(sender.send(2), 2);
+        assert!(receiver.end.next(&*bench).tells());
+        assert_eq!(lookout.look(&*bench), Outlook::Worthwhile);
+    });
+}
