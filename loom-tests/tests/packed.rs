@@ -35,11 +35,13 @@ enum Way {
     Shown,
     /// All that are there, as a slice.
     Slice,
-    /// Two at once.
-    Pulled,
+    /// One, by the look at its word that comes first.
+    Sighted,
+    /// So many at once.
+    Pulled(u64),
 }
 
-const WAYS: [Way; 5] = [Way::Copied, Way::Held, Way::Shown, Way::Slice, Way::Pulled];
+const WAYS: [Way; 7] = [Way::Copied, Way::Held, Way::Shown, Way::Slice, Way::Sighted, Way::Pulled(1), Way::Pulled(2)];
 
 /// Receives what is there in that way.
 fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
@@ -70,8 +72,14 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
                 end.pass_fronts(bench, run.count);
             }
         }
-        Way::Pulled => {
-            if let Ok(run) = end.take(bench, 2) {
+        Way::Sighted => {
+            end.pass_one(bench, |position, _| {
+                read(position);
+                true
+            });
+        }
+        Way::Pulled(want) => {
+            if let Ok(run) = end.take(bench, want) {
                 run.positions().for_each(&mut read);
                 end.release(bench, run);
             }
@@ -110,7 +118,7 @@ fn a_batch_shows_whole() {
             let sending = thread::spawn(move || sender.send(2));
             let mut got = Vec::new();
             receive(&bench, &mut receiver.end, way, &mut got);
-            if matches!(way, Way::Pulled) {
+            if matches!(way, Way::Pulled(2)) {
                 assert!(got.is_empty() || got.len() == 2, "half of a batch: {got:?}");
             }
             assert_eq!(sending.join().expect("the sender panicked"), 2);
