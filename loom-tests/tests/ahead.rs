@@ -168,7 +168,7 @@ fn what_was_shown_and_is_kept_is_not_fresh() {
         assert_eq!(bench.sender(1).send(3), 3);
         assert_eq!(show(&bench, &mut receiver, 1), [100]);
         let kept = receiver.end.position().expect("it is the only one");
-        receiver.end.keep_front(&*bench, kept);
+        receiver.end.keep_fronts(&*bench, Run { first: kept, count: 1 });
         assert_eq!(rest(&bench, &mut receiver), (vec![100, 101, 102], 1));
     });
 }

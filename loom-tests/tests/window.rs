@@ -306,7 +306,7 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 101));
         let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there");
-        receiver.end.keep_front(&*bench, shown);
+        receiver.end.keep_fronts(&*bench, Run { first: shown, count: 1 });
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
         receiver.end.open_window(&*bench, u64::MAX);
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");
