@@ -139,7 +139,7 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         let keeping = thread::spawn(move || {
             let position = one.end.front_at_once(&*b, |_| true)?;
             b.read(position);
-            one.end.keep_front(&*b, position);
+            one.end.keep_fronts(&*b, Run { first: position, count: 1 });
             Some(position)
         });
         two.pull_at_once();
