@@ -181,13 +181,15 @@ impl SingleSender {
     }
 
     /// Has as many slots fetched as were just sent, for another batch, unless a receiver may be reading there still. Behind a single
-    /// message it may be looking for the next one.
+    /// message it may be looking for the next one. In a packed ring the next batch is written too soon for that: the one after the one
+    /// after it, if there is room.
     #[inline]
     fn fetch_next<M: Memory>(&self, memory: &M, count: u64) {
         if count > 1 {
-            let first = if memory.is_packed() { self.tail.saturating_add(2 * count) } else { self.tail };
-            let count = count.min(self.limit.saturating_sub(first)).min(MOST_AHEAD);
-            memory.fetch_to_write(Run { first, count });
+            let left = self.limit.saturating_sub(self.tail);
+            let skip = if memory.is_packed() && left >= 3 * count { 2 * count } else { 0 };
+            let first = self.tail.wrapping_add(skip);
+            memory.fetch_to_write(Run { first, count: count.min(left - skip).min(MOST_AHEAD) });
         }
     }
 
