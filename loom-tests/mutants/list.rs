@@ -21,6 +21,7 @@ const MS: &str = "src/ring/multi_sender.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const MR: &str = "src/ring/multi_receiver.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const NOTES: &str = "src/ring/notes.rs";
 const RECOVER: &str = "src/ring/recover.rs";
 const SKIP_FIRST: &str = r#"        let won =
             memory.word(position).compare_exchange(word.bits(), free.bits(), Ordering::Relaxed, Ordering::Relaxed);
@@ -128,7 +129,7 @@ const MUTANTS: &[Mutant] = &[
     ),
     kill(
         "single receiver: take Relaxed",
-        SR,
+        NOTES,
         "memory.word(position).load(Ordering::Acquire)",
         "memory.word(position).load(Ordering::Relaxed)",
     ),

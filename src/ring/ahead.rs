@@ -1,6 +1,6 @@
 //! What the only receiver knows of messages that it has not taken, so that it need not look at each one's word.
 
-use super::single_receiver::take_word;
+use super::notes::take_word;
 use super::single_sender::committed_to;
 use super::window::Window;
 use super::{Memory, Run, read_cursor, sent_to};

@@ -27,6 +27,7 @@ mod holds;
 mod lookout;
 mod multi_receiver;
 mod multi_sender;
+mod notes;
 mod packed;
 mod recover;
 mod sight;
