@@ -119,7 +119,7 @@ impl Memory for Bench {
     }
     fn tail_step(&self) -> u64 {
         let one_to_one = self.ends.single_sender && self.ends.single_receiver && !self.ends.overwrite;
-        if one_to_one && !self.packed { 2 } else { 1 }
+        if one_to_one && !self.packed { 2.min(self.capacity()) } else { 1 }
     }
     fn is_packed(&self) -> bool {
         self.packed

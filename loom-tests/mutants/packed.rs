@@ -85,4 +85,30 @@ pub const MUTANTS: &[Mutant] = &[
         "return self.move_tail(memory, self.tail.wrapping_add(1));",
         "self.tail += 1;\n            return;",
     ),
+    kill("notes stay where head has passed", SR, "clear_notes(memory, noted);", "let _ = noted;"),
+    kill(
+        "a receiver waits behind a scribbled tail",
+        RING,
+        "if memory.is_packed() && tail < position {",
+        "if false && tail < position {",
+    ),
+    kill(
+        "a sender waits behind a scribbled tail",
+        SS,
+        "if memory.is_packed() && tail != self.tail {",
+        "if false && tail != self.tail {",
+    ),
+    kill(
+        "a helper waits behind a scribbled tail",
+        LOOKOUT,
+        "if memory.is_packed() && tail < next {",
+        "if false && tail < next {",
+    ),
+    kill("a receiver waits while a scribbled head says that it is full", SR, "if head != self.head {", "if false {"),
+    kill(
+        "what lies behind what came back is not known from tail",
+        AHEAD,
+        "if self.told <= next || (self.there <= next && self.fresh_from <= next) {",
+        "if self.told <= next {",
+    ),
 ];

@@ -293,6 +293,69 @@ fn notes_say_nothing_about_the_next_lap() {
     });
 }
 
+/// Laps are numbered modulo 2^46, and nobody writes over a note.
+#[test]
+fn notes_go_when_head_passes_them() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!(sender.send(2), 2);
+        let run = receiver.take(2).expect("they are there");
+        receiver.end.release(&*bench, Run { first: run.first + 1, count: 1 });
+        receiver.end.give_back(&*bench, Run { first: run.first, count: 1 }, true);
+        receiver.end.rewind(&*bench);
+        assert_eq!(rest(&bench, &mut receiver), [(100, 2)]);
+        let words = [run.first, run.first + 1].map(|position| bench.word(position).load(Unordered));
+        assert_eq!(words, [Word::free(0).bits(); 2]);
+    });
+}
+
+/// Nothing but tail shows a message, so a scribbled one would let both sleep for ever.
+#[test]
+fn whoever_waits_finds_a_scribbled_cursor() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!((sender.send(2), receiver.pull(1)), (2, 1));
+        let tail = bench.tail().load(Unordered);
+        let lookouts = |sender: &Sender, receiver: &Receiver| (sender.end.lookout(), receiver.end.lookout());
+        let (of_sender, of_receiver) = lookouts(&sender, &receiver);
+        let sound = || (of_sender.audit(&*bench).is_ok(), of_receiver.audit(&*bench).is_ok());
+        assert_eq!((sound(), sender.end.audit(&*bench), receiver.end.audit(&*bench)), ((true, true), Ok(()), Ok(())));
+        bench.tail().store(tail - 2, Unordered);
+        assert_eq!(sound(), (false, false));
+        assert!(sender.end.audit(&*bench).is_err() && receiver.end.audit(&*bench).is_err());
+        bench.tail().store(tail + 1, Unordered);
+        assert!(sender.end.audit(&*bench).is_err());
+        bench.tail().store(tail, Unordered);
+        bench.head().fetch_sub(1, Unordered);
+        assert!(receiver.end.audit(&*bench).is_err(), "the sender takes the ring for full");
+    });
+}
+
+/// What came back goes message by message, and then slices go on.
+#[test]
+fn slices_go_on_behind_what_came_back() {
+    explore(None, || {
+        let bench = Bench::packed(3);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!(sender.send(6), 6);
+        let again = receiver.take(2).expect("they are there");
+        receiver.end.give_back(&*bench, again, true);
+        receiver.end.rewind(&*bench);
+        receiver.end.told(&*bench);
+        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 8), None);
+        for message in again.positions() {
+            let run = receiver.take(1).expect("it comes again");
+            assert_eq!(run.first, message);
+            receiver.finish(run);
+        }
+        receiver.end.told(&*bench);
+        let rest = Run { first: again.end(), count: 4 };
+        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 8), Some(rest));
+    });
+}
+
 /// What the words of slots that nobody has written to are taken for.
 #[test]
 fn words_mean_what_tail_says() {

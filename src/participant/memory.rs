@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::layout::control::Signals;
-use crate::layout::geometry::Ends;
+use crate::layout::geometry::{Ends, Geometry};
 use crate::os::processor::is_amd;
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
@@ -62,6 +62,12 @@ pub struct SharedRing {
     word_waits: bool,
 }
 
+/// For how many slots tail is told at once: those of a line between single ends, but not more than there are.
+fn tail_step(geometry: &Geometry, slots_per_line: u64) -> u64 {
+    let one_to_one = [geometry.send_protocol(), geometry.receive_protocol()] == [Ends::Single; 2];
+    if one_to_one && !geometry.request.packed { slots_per_line.min(geometry.request.capacity) } else { 1 }
+}
+
 impl SharedRing {
     /// A handle on the ring of `segment`.
     pub fn new(segment: &Arc<Segment>) -> Self {
@@ -73,7 +79,7 @@ impl SharedRing {
             shift: geometry.shift(),
             max_len: geometry.request.max_len as usize,
             line_mask: slots_per_line - 1,
-            tail_step: if one_to_one && !geometry.request.packed { slots_per_line } else { 1 },
+            tail_step: tail_step(geometry, slots_per_line),
             in_order: geometry.send_protocol() == Ends::Single,
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,

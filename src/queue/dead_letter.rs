@@ -103,6 +103,7 @@ fn open(name: &str, from: &Segment) -> Option<Queue> {
     let mut spec: Spec = Options::new(1).spec().clone();
     spec.request = request;
     spec.request.capacity = request.capacity.max(ROOMY.min(ROOMY_BYTES / request.max_len.max(1)));
+    spec.request.packed = false;
     spec.request.senders = Ends::Multi;
     spec.request.receivers = Ends::Multi;
     spec.request.when_full = WhenFull::Block;

@@ -21,6 +21,8 @@ pub struct Ahead {
     fetched: u64,
     /// No receiver has touched a word from here on: no slot is skipped, no delivery is counted.
     fresh_from: u64,
+    /// What is touched leaves notes, which no sender writes over.
+    packed: bool,
 }
 
 impl Ahead {
@@ -28,12 +30,19 @@ impl Ahead {
     /// came, since one that left, or joined and died, has lowered it.
     pub fn at_join<M: Memory>(memory: &M) -> Self {
         let fresh_from = if memory.in_order() { committed_to(memory, read_cursor(memory.tail())) } else { u64::MAX };
-        Self { there: 0, told: 0, fetched: 0, fresh_from }
+        Self { there: 0, told: 0, fetched: 0, fresh_from, packed: memory.is_packed() }
     }
 
     /// Words of positions below `end` have been touched.
     pub fn touched(&mut self, end: u64) {
         self.fresh_from = self.fresh_from.max(end);
+    }
+
+    /// The positions of `run` in the words of which there may be notes that are to be cleared.
+    #[inline(always)]
+    pub fn noted(&self, run: Run) -> Option<Run> {
+        (self.packed && run.first < self.fresh_from)
+            .then(|| Run { first: run.first, count: run.count.min(self.fresh_from - run.first) })
     }
 
     /// What was taken, up to `next`, is to be taken again.
@@ -85,10 +94,11 @@ impl Ahead {
         self.there = run.first.wrapping_add(there);
     }
 
-    /// How many messages, from `next` on, tail tells of. It is looked at only when all that it told of lies before that.
+    /// How many messages, from `next` on, tail tells of. It is looked at only when all that it told of lies before that, or nobody has
+    /// touched the next one, and yet it is not known.
     #[inline]
     pub fn told<M: Memory>(&mut self, memory: &M, next: u64) -> u64 {
-        if self.told <= next {
+        if self.told <= next || (self.there <= next && self.fresh_from <= next) {
             // Relaxed: a hint; its last message's word is looked at. Acquire: take, pairs with commit, where tail itself commits.
             let order = if memory.is_packed() { Ordering::Acquire } else { Ordering::Relaxed };
             self.told = memory.tail().load(order);

@@ -2,6 +2,7 @@
 //! those who wait for several ends, and for helpers that wait in an end's place.
 
 use super::{Blocked, InTheWay, Memory, ReceiveEnd, SendEnd, check_empty, check_full, meaning, read_cursor};
+use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
 
@@ -106,10 +107,20 @@ impl Lookout {
             Self::MessageAt(position) => check_empty(memory, position),
             Self::Message { .. } => check_empty(memory, read_cursor(memory.head())),
             Self::RoomAt { tail, free_by_head: false } => check_full(memory, tail),
+            Self::RoomAt { tail, free_by_head: true } => check_told(memory, tail),
             Self::Room { free_by_head: false, .. } => check_full(memory, read_cursor(memory.tail())),
-            Self::Unsettled | Self::RoomAt { .. } | Self::Room { .. } => Ok(()),
+            Self::Unsettled | Self::Room { .. } => Ok(()),
         }
     }
+}
+
+/// In a packed ring tail has told of everything before a sender's next position, which may be further on by now.
+fn check_told<M: Memory>(memory: &M, next: u64) -> Result<(), Blocked> {
+    let tail = read_cursor(memory.tail());
+    if memory.is_packed() && tail < next {
+        return Err(Blocked::Fault(Fault::corrupt("tail", next, tail)));
+    }
+    Ok(())
 }
 
 fn word_at<M: Memory>(memory: &M, position: u64) -> (Word, LapOrder, Option<State>) {

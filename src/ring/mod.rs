@@ -246,7 +246,7 @@ fn returned<M: Memory>(memory: &M) -> u64 {
     let is_retry = |position: &u64| {
         // Relaxed: only counted, not read.
         let word = Word::from_bits(memory.word(*position).load(Ordering::Relaxed));
-        word.state() == Some(State::Retry)
+        meaning(memory, *position, word).state() == Some(State::Retry)
     };
     let count = (0..memory.capacity()).filter(is_retry).count() as u64;
     if count == 0 {
@@ -360,6 +360,10 @@ fn check_empty<M: Memory>(memory: &M, position: u64) -> Result<(), Blocked> {
         order => order == LapOrder::Previous,
     };
     let tail = read_cursor(memory.tail());
+    if memory.is_packed() && tail < position {
+        // It has told of the message before, and nothing but tail would ever show another.
+        return Err(Blocked::Fault(Fault::corrupt("tail", position, tail)));
+    }
     if unclaimed && tail > position && look(memory, position) == word {
         return Err(Blocked::Fault(Fault::corrupt("tail", position, tail)));
     }

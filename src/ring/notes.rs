@@ -46,3 +46,12 @@ pub(super) fn count_delivery<M: Memory>(memory: &M, position: u64) {
         memory.word(position).store(counted.bits(), Ordering::Relaxed);
     }
 }
+
+/// Head has passed them: so that none is taken for one of the lap that has the same number, 2^46 laps on. Nobody else writes there.
+#[cold]
+pub(super) fn clear_notes<M: Memory>(memory: &M, run: Run) {
+    for position in run.positions() {
+        // Relaxed: only a receiver reads it.
+        memory.word(position).store(Word::free(0).bits(), Ordering::Relaxed);
+    }
+}

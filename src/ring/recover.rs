@@ -21,7 +21,7 @@ pub fn recover<M: Memory>(memory: &M, owner: u16) -> Recovered {
     let mut total = Recovered::default();
     for slot in 0..memory.capacity() {
         // Acquire: take, pairs with commit and abort and give back.
-        let word = Word::from_bits(memory.word(slot).load(Ordering::Acquire));
+        let word = meaning(memory, slot, Word::from_bits(memory.word(slot).load(Ordering::Acquire)));
         repair(memory, slot, word, owner, &mut total);
     }
     // Even with nothing returned: one who died in the middle of this may have returned some and not said so.

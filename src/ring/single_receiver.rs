@@ -5,7 +5,7 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::ahead::Ahead;
-use super::notes::{count_delivery, mark_delivered, mark_skipped, note_delivered, take_word};
+use super::notes::{clear_notes, count_delivery, mark_delivered, mark_skipped, note_delivered, take_word};
 use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
@@ -309,6 +309,11 @@ impl SingleReceiver {
 
     /// Whether an empty ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        // Relaxed: it is this receiver's own. A sender goes by it, and would wait for ever.
+        let head = memory.head().load(Ordering::Relaxed);
+        if head != self.head {
+            return Err(Blocked::Fault(Fault::corrupt("head", self.head, head)));
+        }
         check_empty(memory, self.next)
     }
 
@@ -371,9 +376,13 @@ impl SingleReceiver {
 
     #[inline]
     fn move_head<M: Memory>(&mut self, memory: &M, head: u64) {
+        let passed = Run { first: self.head, count: head.wrapping_sub(self.head) };
         self.head = head;
         // Release: release, pairs with claim. Release: advance, pairs with read cursor.
         memory.head().store(self.head, Ordering::Release);
+        if let Some(noted) = self.ahead.noted(passed) {
+            clear_notes(memory, noted);
+        }
     }
 
     /// Delivers what is known to be there. Nothing of it has been delivered before.

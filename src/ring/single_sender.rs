@@ -177,7 +177,17 @@ impl SingleSender {
 
     /// Whether a full ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
-        if self.free_by_head { Ok(()) } else { check_full(memory, self.tail) }
+        if self.free_by_head { self.check_tail(memory) } else { check_full(memory, self.tail) }
+    }
+
+    /// In a packed ring nothing but tail shows the messages that a full one waits to be rid of.
+    fn check_tail<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
+        // Relaxed: it is this sender's own.
+        let tail = memory.tail().load(Ordering::Relaxed);
+        if memory.is_packed() && tail != self.tail {
+            return Err(Blocked::Fault(Fault::corrupt("tail", self.tail, tail)));
+        }
+        Ok(())
     }
 
     /// Has as many slots fetched as were just sent, for another batch, unless a receiver may be reading there still. Behind a single

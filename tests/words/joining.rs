@@ -143,3 +143,21 @@ fn stat_tells_who_is_there() {
         assert_eq!(roles, [(1, me, ringpost::Liveness::Alive), (2, me, ringpost::Liveness::Alive)]);
     }
 }
+
+/// A queue that holds fewer messages than a cache line has tail tell of each lap, or a successor would not find its place.
+#[test]
+fn a_successor_finds_its_place_in_the_smallest_queues() {
+    for (capacity, packed) in [(1, false), (2, false), (4, false), (8, false), (1, true), (2, true), (4, true)] {
+        let options = Options::of::<u64>(capacity).senders(Ends::Single).receivers(Ends::Single).packed(packed);
+        let queue = Queue::in_memory(options).unwrap();
+        let mut rx = queue.receiver().unwrap();
+        for next in 0..20 {
+            let mut tx = queue.sender().unwrap();
+            tx.send(&next).unwrap();
+            assert_eq!((queue.size(), rx.recv_value().unwrap()), (1, next), "capacity {capacity}, packed: {packed}");
+            tx.send(&next).unwrap();
+            assert_eq!(rx.recv_with(|n| *n).unwrap(), next);
+        }
+        assert_eq!(queue.stat().totals.sent, 40);
+    }
+}
