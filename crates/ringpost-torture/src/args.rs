@@ -20,6 +20,9 @@ pub struct Args {
     /// What a full queue does.
     #[arg(long, value_enum, default_value_t = Policy::Both)]
     pub when_full: Policy,
+    /// Packed queues only: single ends that block, and messages of one length, --max-len.
+    #[arg(long)]
+    pub packed: bool,
     /// Messages that the queue holds [default: 64 and 65536 by turns].
     #[arg(long)]
     pub capacity: Option<usize>,

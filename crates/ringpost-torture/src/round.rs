@@ -28,6 +28,8 @@ pub struct Plan {
     pub overwrite: bool,
     /// Only receivers are killed, so that all that was overwritten has been counted.
     pub spare_senders: bool,
+    /// Messages lie side by side and have one length; some go through slices.
+    pub packed: bool,
     /// Messages that the queue holds.
     pub capacity: usize,
     /// Bytes of the longest message.
@@ -98,7 +100,7 @@ impl Drop for Named<'_> {
 pub fn run(plan: Plan, nursery: &Nursery, name: &str, ledgers: &[Ledger]) -> Result<Outcome, String> {
     let options = Options::new(plan.capacity).max_len(plan.max_len).senders(plan.ends.0).receivers(plan.ends.1);
     let options = if plan.overwrite { options.when_full(WhenFull::Overwrite) } else { options };
-    let queue = Queue::create(name, options).map_err(|error| format!("create: {error}"))?;
+    let queue = Queue::create(name, options.packed(plan.packed)).map_err(|error| format!("create: {error}"))?;
     let _named = Named(name);
     let mut round = Round::new(plan, nursery, name);
     round.start_all(ledgers)?;
