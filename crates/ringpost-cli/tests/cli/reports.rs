@@ -174,6 +174,7 @@ fn plan_is_what_create_makes() {
         "--capacity 5 --max-len 1MiB --align 4096 --endpoints 2",
         "--capacity 4096 --max-len 4KiB --when-full overwrite --endpoints 500",
         "--capacity 64 --max-len 2MiB --when-full fail",
+        "--capacity 4096 --max-len 12 --packed --align 4",
     ];
     for shape in shapes {
         let plan = json(format!("plan {shape} --json").split(' '));
