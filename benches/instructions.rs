@@ -23,36 +23,40 @@ const WORKER: &str = "--worker";
 const LAST: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions");
 
 /// What is done with so many messages.
-type Operation = fn(Ends, usize);
+type Operation = fn(Kind, usize);
+/// A queue's ends, whether it is packed, and its name.
+type Kind = (Ends, bool, &'static str);
 
-const OPERATIONS: [(&str, Operation); 9] = [
-    ("send, recv: 8 B", |ends, count| one_by_one::<8>(ends, count)),
-    ("send, recv: 64 B", |ends, count| one_by_one::<64>(ends, count)),
+const OPERATIONS: [(&str, Operation); 10] = [
+    ("send, recv: 8 B", |kind, count| one_by_one::<8>(kind, count)),
+    ("send, recv: 64 B", |kind, count| one_by_one::<64>(kind, count)),
     ("send, recv: u64", values_in_place),
     ("send, recv_value: u64", values),
     ("send, recv_with: u64", values_by_function),
     ("loan, recv_with: u64", values_lent),
-    ("batches of 32: 8 B", |ends, count| batches::<8>(ends, count)),
-    ("batches of 32: 64 B", |ends, count| batches::<64>(ends, count)),
+    ("batches of 32: 8 B", |kind, count| batches::<8>(kind, count)),
+    ("batches of 32: 64 B", |kind, count| batches::<64>(kind, count)),
     ("batches of 32, by function: u64", batches_by_function),
+    ("slices of 32: u64", slices),
 ];
-const ENDS: [(Ends, &str); 2] = [(Ends::Single, "single"), (Ends::Multi, "multi")];
+const KINDS: [Kind; 3] =
+    [(Ends::Single, false, "single"), (Ends::Single, true, "packed"), (Ends::Multi, false, "multi")];
 
-fn ends_of(ends: Ends, len: usize) -> (Sender, Receiver) {
-    let options = Options::new(CAPACITY).max_len(len).senders(ends).receivers(ends);
+fn ends_of((ends, packed, _): Kind, len: usize) -> (Sender, Receiver) {
+    let options = Options::new(CAPACITY).max_len(len).senders(ends).receivers(ends).packed(packed);
     let queue = Queue::in_memory(options).expect("valid options");
     (queue.sender().expect("no sender yet"), queue.receiver().expect("no receiver yet"))
 }
 
-fn values_of(ends: Ends) -> (Sender<u64>, Receiver<u64>) {
-    let options = Options::of::<u64>(CAPACITY).senders(ends).receivers(ends);
+fn values_of((ends, packed, _): Kind) -> (Sender<u64>, Receiver<u64>) {
+    let options = Options::of::<u64>(CAPACITY).senders(ends).receivers(ends).packed(packed);
     let queue = Queue::in_memory(options).expect("valid options");
     (queue.sender().expect("no sender yet"), queue.receiver().expect("no receiver yet"))
 }
 
 #[inline(never)]
-fn one_by_one<const LEN: usize>(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = ends_of(ends, LEN);
+fn one_by_one<const LEN: usize>(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = ends_of(kind, LEN);
     for _ in 0..count {
         tx.send(black_box(&[7; LEN])).expect("there is room");
         black_box(&*rx.recv().expect("one was sent"));
@@ -60,8 +64,8 @@ fn one_by_one<const LEN: usize>(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn values_in_place(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = values_of(ends);
+fn values_in_place(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
     for _ in 0..count {
         tx.send(black_box(&7)).expect("there is room");
         black_box(*rx.recv().expect("one was sent"));
@@ -69,8 +73,8 @@ fn values_in_place(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn values(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = values_of(ends);
+fn values(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
     for _ in 0..count {
         tx.send(black_box(&7)).expect("there is room");
         black_box(rx.recv_value().expect("one was sent"));
@@ -78,8 +82,8 @@ fn values(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn values_lent(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = values_of(ends);
+fn values_lent(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
     for _ in 0..count {
         let mut loan = tx.loan().expect("there is room");
         *loan = black_box(7);
@@ -89,8 +93,8 @@ fn values_lent(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn values_by_function(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = values_of(ends);
+fn values_by_function(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
     for _ in 0..count {
         tx.send(black_box(&7)).expect("there is room");
         black_box(rx.recv_with(|value| *value).expect("one was sent"));
@@ -98,8 +102,8 @@ fn values_by_function(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn batches<const LEN: usize>(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = ends_of(ends, LEN);
+fn batches<const LEN: usize>(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = ends_of(kind, LEN);
     let messages = [&[7; LEN][..]; BATCH];
     for _ in 0..count.div_ceil(BATCH) {
         tx.send_batch(black_box(&messages).iter().copied()).expect("there is room");
@@ -110,13 +114,26 @@ fn batches<const LEN: usize>(ends: Ends, count: usize) {
 }
 
 #[inline(never)]
-fn batches_by_function(ends: Ends, count: usize) {
-    let (mut tx, mut rx) = values_of(ends);
+fn batches_by_function(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
     for _ in 0..count.div_ceil(BATCH) {
         tx.send_batch(black_box(&[7; BATCH])).expect("there is room");
         let mut left = BATCH;
         while left > 0 {
             let read = rx.pull_some_with(left, Duration::ZERO, |value| _ = black_box(*value));
+            left -= read.expect("they were sent");
+        }
+    }
+}
+
+#[inline(never)]
+fn slices(kind: Kind, count: usize) {
+    let (mut tx, mut rx) = values_of(kind);
+    for _ in 0..count.div_ceil(BATCH) {
+        tx.send_slices_with(BATCH, |some| some.fill(black_box(7))).expect("there is room");
+        let mut left = BATCH;
+        while left > 0 {
+            let read = rx.pull_slices_with(left, Duration::ZERO, |some| _ = black_box(some));
             left -= read.expect("they were sent");
         }
     }
@@ -128,14 +145,14 @@ fn main() -> ExitCode {
         && worker == WORKER
     {
         let count = count.parse().expect("a number of messages");
-        all().filter(|(known, ..)| known == name).for_each(|(_, operation, ends)| operation(ends, count));
+        all().filter(|(known, ..)| known == name).for_each(|(_, operation, kind)| operation(kind, count));
         return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = all().filter(|(name, ..)| words.is_empty() || words.iter().any(|word| name.contains(*word)));
     if args.iter().any(|arg| arg == "--test") {
-        for (name, operation, ends) in wanted {
-            operation(ends, BATCH);
+        for (name, operation, kind) in wanted {
+            operation(kind, BATCH);
             println!("{name}: ran once");
         }
         return ExitCode::SUCCESS;
@@ -153,10 +170,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// All operations with both kinds of ends.
-fn all() -> impl Iterator<Item = (String, Operation, Ends)> {
-    let both = |(name, operation)| ENDS.map(|(ends, of)| (format!("{of}/{name}"), operation, ends));
-    OPERATIONS.into_iter().flat_map(both)
+/// All operations with all kinds of queues.
+fn all() -> impl Iterator<Item = (String, Operation, Kind)> {
+    let each = |(name, operation)| KINDS.map(|kind| (format!("{}/{name}", kind.2), operation, kind));
+    OPERATIONS.into_iter().flat_map(each)
 }
 
 /// Counts, tells, and keeps what was found.

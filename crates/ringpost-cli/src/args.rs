@@ -78,14 +78,17 @@ pub struct Shape {
     /// Messages that it holds at least
     #[arg(long, value_name = "N")]
     pub capacity: usize,
-    /// The longest message, as 64 or 64KiB
+    /// The longest message, as 64 or 64KiB; with --packed the length of all
     #[arg(long, value_name = "BYTES", value_parser = units::bytes)]
     pub max_len: usize,
-    /// How many senders may be joined at a time
-    #[arg(long, value_enum, default_value_t = EndsArg::Multi)]
+    /// Lay messages side by side, for small ones at the highest rate; one sender, one receiver, and --align 8 is the closest
+    #[arg(long)]
+    pub packed: bool,
+    /// How many senders may be joined at a time; with --packed single
+    #[arg(long, value_enum, default_value_t = EndsArg::Multi, default_value_if("packed", "true", "single"))]
     pub senders: EndsArg,
-    /// How many receivers may be joined at a time
-    #[arg(long, value_enum, default_value_t = EndsArg::Multi)]
+    /// How many receivers may be joined at a time; with --packed single
+    #[arg(long, value_enum, default_value_t = EndsArg::Multi, default_value_if("packed", "true", "single"))]
     pub receivers: EndsArg,
     /// What send does when it is full: block, fail, overwrite, or a duration to wait for
     #[arg(long, value_name = "POLICY", default_value = "block", value_parser = when_full)]
@@ -150,6 +153,7 @@ impl Open {
   ringpost send jobs 'one message' 'another'
   ringpost send logs < access.log
   ringpost send blobs --framing chunk < disk.img
+  ringpost send records --framing chunk < samples.bin   each as long as a packed queue's messages
   ringpost send jobs --timeout 100ms urgent || echo 'nobody takes them'")]
 pub struct Send {
     #[command(flatten)]
@@ -368,7 +372,7 @@ pub enum Framing {
     Lines,
     /// Each length (4 bytes, little endian) and that many bytes
     Length,
-    /// Pieces of the same size, the last one shorter
+    /// Pieces of the same size, the last one shorter; a packed queue takes no shorter one
     Chunk,
     /// All of it as one message
     Whole,

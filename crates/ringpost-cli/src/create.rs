@@ -30,4 +30,5 @@ pub fn options(shape: &Shape) -> Options {
         .when_full(shape.when_full)
         .endpoints(shape.endpoints)
         .align(shape.align)
+        .packed(shape.packed)
 }

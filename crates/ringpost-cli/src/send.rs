@@ -104,7 +104,7 @@ impl Outlet {
                     Err(e) => return Err(bad_input(CutError::Io(e), chunk, sent)),
                 }
             }
-            loan.commit_len(filled)?;
+            loan.commit_len(filled).map_err(|error| gave_up(error, sent))?;
             self.sent += 1;
         }
     }

@@ -13,9 +13,13 @@ pub const MAX_LEN: usize = if cfg!(feature = "long") {
 /// Sequence number and checksum.
 const HEADER: usize = 16;
 
-/// The message of this number; neighbours differ in length.
+/// A message of a typed queue.
+pub type Block = [u8; MAX_LEN];
+
+/// The message of this number; neighbours differ in length, where messages may.
 pub fn make(number: u64) -> Vec<u8> {
-    let len = HEADER + (number as usize * 7) % (MAX_LEN - HEADER + 1);
+    let most = MAX_LEN - HEADER;
+    let len = HEADER + if cfg!(feature = "packed") { most } else { (number as usize * 7) % (most + 1) };
     let mut bytes = vec![0; len];
     for (at, byte) in bytes.iter_mut().enumerate().skip(HEADER) {
         *byte = (number as u8).wrapping_mul(31).wrapping_add(at as u8 * 5) ^ 0xa5;

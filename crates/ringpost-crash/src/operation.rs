@@ -1,9 +1,9 @@
 //! What is looked at, and what must be left of it.
 
 use clap::ValueEnum;
-use ringpost::{Ends, Options, WhenFull};
+use ringpost::{CreateError, Ends, Options, Queue, WhenFull};
 
-use crate::message::MAX_LEN;
+use crate::message::{Block, MAX_LEN};
 
 /// One operation of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,8 @@ pub enum Operation {
     ReadAgain,
     /// Read two more messages in place and release them, all in one
     ReadManyAgain,
+    /// Read two more values in place, as a slice where they lie side by side, and release them, all in one
+    ReadSlicesAgain,
     /// Take one message, behind a slot that was given up
     PullSkipped,
     /// Release two messages
@@ -42,6 +44,8 @@ pub enum Operation {
     Abort,
     /// Send two messages at once
     SendBatch,
+    /// Write three values in place, as slices, over the end of a lap
+    SendSlices,
     /// Take two messages at once
     PullBatch,
     /// Put back two messages that were looked at
@@ -102,6 +106,11 @@ pub const ENDPOINTS: usize = 4;
 /// A dead-letter queue that is there before it is needed.
 pub fn dead_letters() -> Options {
     Options::new(DEAD_LETTERS).max_len(MAX_LEN).endpoints(ENDPOINTS)
+}
+
+/// Whether the feature has queues with these ends packed.
+fn is_packed(ends: Pair) -> bool {
+    cfg!(feature = "packed") && ends == Pair::OneOne
 }
 
 /// How many senders and receivers a queue allows.
@@ -186,14 +195,31 @@ impl Operation {
 
     /// The combinations of ends that make a difference to it.
     pub fn ends(self) -> &'static [Pair] {
+        if cfg!(feature = "packed") {
+            return self.packed_ends();
+        }
         match self {
             // A dead sender's claim must be in a living receiver's way.
             Self::Repair | Self::PullSkipped => &[Pair::ManyOne, Pair::ManyMany],
             // Elsewhere nothing is left of what was given up, or only the receiver passes it.
             Self::SendSkipped => &[Pair::ManyMany],
+            // Only of a packed queue: elsewhere a slice is one message.
+            _ if self.is_of_slices() => &[],
             _ if self.is_inside() => Pair::value_variants(),
             _ => &[Pair::ManyMany],
         }
+    }
+
+    fn packed_ends(self) -> &'static [Pair] {
+        match self {
+            Self::Repair | Self::PullSkipped | Self::SendSkipped | Self::Overwrite => &[],
+            _ => &[Pair::OneOne],
+        }
+    }
+
+    /// Whether its queue is of values, which alone go as slices.
+    pub fn is_of_slices(self) -> bool {
+        matches!(self, Self::SendSlices | Self::ReadSlicesAgain)
     }
 
     /// Who makes the queue before it begins.
@@ -226,12 +252,22 @@ impl Operation {
         self.maker() == Maker::Tracer && !self.removes() && self != Self::Open
     }
 
-    /// What the queue is made with.
+    /// Makes the queue.
+    pub fn create(self, name: &str, ends: Pair) -> Result<(), CreateError> {
+        if self.is_of_slices() {
+            let options = Options::of::<Block>(CAPACITY).endpoints(ENDPOINTS).packed(is_packed(ends));
+            return Queue::create(name, options.senders(ends.senders()).receivers(ends.receivers())).map(drop);
+        }
+        Queue::create(name, self.options(ends)).map(drop)
+    }
+
+    /// What the queue is made with, unless it is of values.
     pub fn options(self, ends: Pair) -> Options {
         let when_full = if self == Self::Overwrite { WhenFull::Overwrite } else { WhenFull::Block };
         let options = Options::new(CAPACITY).max_len(MAX_LEN).endpoints(ENDPOINTS);
         let options = options.senders(ends.senders()).receivers(ends.receivers());
-        options.when_full(when_full).ephemeral(self == Self::LeaveEphemeral)
+        let packed = is_packed(ends) && when_full == WhenFull::Block;
+        options.when_full(when_full).ephemeral(self == Self::LeaveEphemeral).packed(packed)
     }
 
     /// How the queue is when it begins.
@@ -242,7 +278,8 @@ impl Operation {
             Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
             Self::PullBatch | Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
-            Self::ReadManyAgain => (4, 0),
+            Self::ReadManyAgain | Self::ReadSlicesAgain => (4, 0),
+            Self::SendSlices => (1, 0),
             Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
             Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::LeaveHolding | Self::Recover => (3, 2),
@@ -252,7 +289,9 @@ impl Operation {
         };
         // One before the end of a lap, so that what follows wraps around.
         let skipped = matches!(self, Self::SendSkipped | Self::PullSkipped);
-        Scene { first: capacity - 1, waiting, held, skipped }
+        // Or two before it, with one message there, so that what is sent does.
+        let first = if self == Self::SendSlices { 2 * capacity - 2 } else { capacity - 1 };
+        Scene { first, waiting, held, skipped }
     }
 }
 
@@ -304,13 +343,14 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
             all[first] = whole(scene.end());
         }
         Operation::SendBatch => sent(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
+        Operation::SendSlices => sent(&mut all, 3, if finished { Must::Be } else { Must::Maybe }),
         Operation::Abort | Operation::SendFull => sent(&mut all, 1, Must::NotBe),
         // Seen by the program only when the operation is over.
         Operation::Pull | Operation::PullSkipped => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
         Operation::PullAgain | Operation::PullCopyAgain | Operation::ReadAgain if !finished => {
             held(&mut all, 2, Must::Maybe)
         }
-        Operation::ReadManyAgain if !finished => held(&mut all, 3, Must::Maybe),
+        Operation::ReadManyAgain | Operation::ReadSlicesAgain if !finished => held(&mut all, 3, Must::Maybe),
         // In the long way it has been held for a moment.
         Operation::PullCopy if !finished => held(&mut all, 1, Must::Maybe),
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
@@ -334,7 +374,7 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
             all[0].there = Must::NotBe;
             all[1].there = gone;
         }
-        Operation::ReadManyAgain => {
+        Operation::ReadManyAgain | Operation::ReadSlicesAgain => {
             all[0].there = Must::NotBe;
             all[1..3].iter_mut().for_each(|message| message.there = gone);
         }

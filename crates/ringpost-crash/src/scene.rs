@@ -9,7 +9,7 @@ use ringpost::{Batch, Ends, Message, Options, Queue, Receiver, Sender, Wait, Wai
 
 use crate::Result;
 use crate::marker::{begin, finish};
-use crate::message;
+use crate::message::{self, Block};
 use crate::operation::{Operation, Pair, Scene, dead_letters};
 use crate::segment::{self, OwnName, mark_sleepers};
 
@@ -182,6 +182,7 @@ pub fn hold(rx: &mut Receiver, scene: Scene, seen: bool) -> Result<Batch<'_>> {
 fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
     fill(queue, scene)?;
     match operation {
+        Operation::SendSlices | Operation::ReadSlicesAgain => slices(queue.clone().typed()?, operation, scene)?,
         Operation::JoinSender => {
             let _rx = queue.receiver()?;
             begin();
@@ -213,6 +214,36 @@ fn inside(queue: &Queue, operation: Operation, scene: Scene) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Several values in place at once.
+fn slices(queue: Queue<Block>, operation: Operation, scene: Scene) -> Result<()> {
+    let (mut tx, mut rx) = (queue.sender()?, queue.receiver()?);
+    mark_sleepers(queue.name())?;
+    if operation == Operation::ReadSlicesAgain {
+        return read_slices_again(&mut rx);
+    }
+    let values: Vec<_> = (scene.end()..scene.end() + 3).map(message::make).collect();
+    let mut next = values.iter();
+    begin();
+    let sent = tx.send_slices_with(3, |some| {
+        some.iter_mut().zip(&mut next).for_each(|(one, value)| one.copy_from_slice(value));
+    });
+    finish();
+    if sent? == 3 { Ok(()) } else { Err("three values were to go".into()) }
+}
+
+/// Two more, read in place.
+fn read_slices_again(rx: &mut Receiver<Block>) -> Result<()> {
+    rx.recv()?.release();
+    let (mut torn, mut slices) = (0, 0);
+    begin();
+    let read = rx.pull_slices_with(2, Duration::ZERO, |some| {
+        slices += 1;
+        torn += some.iter().filter(|one| message::read(&one[..]).is_none()).count();
+    });
+    finish();
+    if (read?, slices, torn) == (2, 1, 0) { Ok(()) } else { Err("two whole values in one slice were to come".into()) }
 }
 
 fn leave(operation: Operation, tx: Sender, rx: Receiver) {

@@ -20,6 +20,10 @@ pub struct Args {
     /// What a full queue does.
     #[arg(long, value_enum, default_value_t = Policy::Both)]
     pub when_full: Policy,
+    /// Packed queues only: single ends that block, and messages of one length, --max-len. By default they are values, and half
+    /// of the senders write them in place, as slices.
+    #[arg(long, conflicts_with_all = ["ends", "when_full"])]
+    pub packed: bool,
     /// Messages that the queue holds [default: 64 and 65536 by turns].
     #[arg(long)]
     pub capacity: Option<usize>,

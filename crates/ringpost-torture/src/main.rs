@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use args::{Args, Policy};
+use args::{Args, Policy, Which};
 use ledger::Ledger;
 use message::Random;
 use process::Nursery;
@@ -81,13 +81,17 @@ fn torture(args: &Args, nursery: &Nursery, prefix: &str, report: &mut Report) ->
 /// message, and with everyone killed.
 fn plans(args: &Args, workers: (usize, usize)) -> Vec<Plan> {
     let mut plans = Vec::new();
+    let packed = args.packed;
+    let (which, when_full) = if packed { (Which::Single, Policy::Block) } else { (args.ends, args.when_full) };
     for capacity in capacities(args) {
-        for (number, ends) in args.ends.combinations().into_iter().enumerate() {
+        for (number, ends) in which.combinations().into_iter().enumerate() {
             let (max_len, pause_us) = (args.max_len as usize, args.pause_us);
             let (overwrite, spare_senders) = (false, false);
-            let plan = Plan { ends, overwrite, spare_senders, capacity, max_len, workers, kills: 0, pause_us, seed: 0 };
+            let (kills, seed) = (0, 0);
+            let plan =
+                Plan { ends, overwrite, spare_senders, packed, capacity, max_len, workers, kills, pause_us, seed };
             let spared = [true, false].map(|spare_senders| Plan { overwrite: true, spare_senders, ..plan });
-            match args.when_full {
+            match when_full {
                 Policy::Block => plans.push(plan),
                 Policy::Overwrite => plans.extend(spared),
                 // One of the two for each combination of ends, to be quick.

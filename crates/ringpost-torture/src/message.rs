@@ -3,9 +3,21 @@
 /// Sender, sequence number and checksum.
 pub const HEADER: usize = 16;
 
-/// The length of message `sequence` of `sender`: all lengths from the header's to `max_len`, in another order for each.
-pub fn length(sender: u32, sequence: u32, max_len: usize) -> usize {
-    HEADER + (sequence as usize * 7 + sender as usize * 3) % (max_len - HEADER + 1)
+/// A message of a queue of values.
+pub type Block = [u8; 96];
+
+/// The shortest and the longest messages of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Lens {
+    /// The header's length, or what all have.
+    pub least: usize,
+    /// What the queue takes.
+    pub most: usize,
+}
+
+/// The length of message `sequence` of `sender`: all lengths that there may be, in another order for each.
+pub fn length(sender: u32, sequence: u32, Lens { least, most }: Lens) -> usize {
+    least + (sequence as usize * 7 + sender as usize * 3) % (most - least + 1)
 }
 
 /// Writes message `sequence` of `sender` into `bytes`, which has its length.
@@ -23,7 +35,7 @@ pub fn write(bytes: &mut [u8], sender: u32, sequence: u32) {
 }
 
 /// The sender and sequence number of a message, if all of it is as it was written.
-pub fn read(bytes: &[u8], max_len: usize) -> Result<(u32, u32), String> {
+pub fn read(bytes: &[u8], lens: Lens) -> Result<(u32, u32), String> {
     let Some((header, body)) = bytes.split_at_checked(HEADER) else {
         return Err(format!("torn: a message of {} bytes", bytes.len()));
     };
@@ -33,7 +45,7 @@ pub fn read(bytes: &[u8], max_len: usize) -> Result<(u32, u32), String> {
     if sum != checksum(sender, sequence, body) {
         return Err(format!("torn: message {sequence} of sender {sender} has another checksum"));
     }
-    if bytes.len() != length(sender, sequence, max_len) {
+    if bytes.len() != length(sender, sequence, lens) {
         return Err(format!("torn: message {sequence} of sender {sender} has {} bytes", bytes.len()));
     }
     Ok((sender, sequence))
@@ -79,15 +91,16 @@ mod tests {
 
     #[test]
     fn a_changed_byte_or_a_changed_length_is_noticed() {
+        let lens = Lens { least: HEADER, most: 40 };
         for sequence in 0..50 {
-            let mut bytes = vec![0; length(3, sequence, 40)];
+            let mut bytes = vec![0; length(3, sequence, lens)];
             write(&mut bytes, 3, sequence);
-            assert_eq!(read(&bytes, 40), Ok((3, sequence)));
+            assert_eq!(read(&bytes, lens), Ok((3, sequence)));
             for at in 0..bytes.len() {
                 let mut torn = bytes.clone();
                 torn[at] ^= 0x10;
-                assert!(read(&torn, 40).is_err(), "byte {at}");
-                assert!(read(&bytes[..at], 40).is_err(), "length {at}");
+                assert!(read(&torn, lens).is_err(), "byte {at}");
+                assert!(read(&bytes[..at], lens).is_err(), "length {at}");
             }
         }
     }

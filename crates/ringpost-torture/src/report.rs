@@ -63,6 +63,7 @@ impl Report {
                 "round {:>4}: {senders:?} to {receivers:?}{}, capacity {:>5}, seed {:#018x}: {} kills in {:.1} s, {} messages{}",
                 self.rounds + 1,
                 match (plan.overwrite, plan.spare_senders) {
+                    (false, _) if plan.packed => ", packed",
                     (false, _) => "",
                     (true, false) => ", overwriting",
                     (true, true) => ", overwriting, receivers killed",

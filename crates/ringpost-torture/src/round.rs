@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use nix::sys::signal::Signal;
-use ringpost::{Ends, Options, Queue, WhenFull};
+use ringpost::{CreateError, Ends, Options, Queue, WhenFull};
 
 use crate::account::{Account, Holding, Key, Verdict};
 use crate::ledger::Ledger;
-use crate::message::Random;
+use crate::message::{Block, HEADER, Lens, Random};
 use crate::process::{Nursery, Process};
 use crate::shared::now_us;
 use crate::worker::{self, Orders, Role};
@@ -28,6 +28,8 @@ pub struct Plan {
     pub overwrite: bool,
     /// Only receivers are killed, so that all that was overwritten has been counted.
     pub spare_senders: bool,
+    /// Messages lie side by side and have one length.
+    pub packed: bool,
     /// Messages that the queue holds.
     pub capacity: usize,
     /// Bytes of the longest message.
@@ -40,6 +42,24 @@ pub struct Plan {
     pub pause_us: u64,
     /// Where its random choices begin.
     pub seed: u64,
+}
+
+impl Plan {
+    fn lens(&self) -> Lens {
+        Lens { least: if self.packed { self.max_len } else { HEADER }, most: self.max_len }
+    }
+
+    fn create(&self, name: &str) -> Result<Queue, CreateError> {
+        let (senders, receivers) = self.ends;
+        if self.packed && self.max_len == size_of::<Block>() {
+            let options = Options::of::<Block>(self.capacity).senders(senders).receivers(receivers).packed(true);
+            drop(Queue::create(name, options)?);
+            return Ok(Queue::open(name).expect("it was just made"));
+        }
+        let options = Options::new(self.capacity).max_len(self.max_len).senders(senders).receivers(receivers);
+        let options = if self.overwrite { options.when_full(WhenFull::Overwrite) } else { options };
+        Queue::create(name, options.packed(self.packed))
+    }
 }
 
 /// What came of it.
@@ -96,9 +116,7 @@ impl Drop for Named<'_> {
 
 /// Runs a round over a queue of that name. `ledgers` is enough for all workers.
 pub fn run(plan: Plan, nursery: &Nursery, name: &str, ledgers: &[Ledger]) -> Result<Outcome, String> {
-    let options = Options::new(plan.capacity).max_len(plan.max_len).senders(plan.ends.0).receivers(plan.ends.1);
-    let options = if plan.overwrite { options.when_full(WhenFull::Overwrite) } else { options };
-    let queue = Queue::create(name, options).map_err(|error| format!("create: {error}"))?;
+    let queue = plan.create(name).map_err(|error| format!("create: {error}"))?;
     let _named = Named(name);
     let mut round = Round::new(plan, nursery, name);
     round.start_all(ledgers)?;
@@ -155,7 +173,8 @@ impl<'a> Round<'a> {
         ledger.clear();
         self.incarnations += 1;
         let incarnation = self.incarnations;
-        let orders = Orders { queue: self.name, role, incarnation, seed: self.random.next(), ledger };
+        let lens = self.plan.lens();
+        let orders = Orders { queue: self.name, role, incarnation, seed: self.random.next(), lens, ledger };
         let process = self.nursery.start(|| match worker::run(&orders) {
             Ok(()) => true,
             Err(what) => {

@@ -23,6 +23,16 @@ fn a_few_hundred_deaths() {
 }
 
 #[test]
+fn deaths_at_packed_queues() {
+    for max_len in ["96", "20"] {
+        let args = ["--packed", "--kills", "100", "--latency", "0", "--max-len", max_len];
+        let report = report(&args).expect("it needs nothing special");
+        assert_eq!((&report["kills"], &report["rounds"], &report["clean"]), (&100.into(), &2.into(), &true.into()));
+        assert!(report["committed"].as_u64() > Some(0), "{report}");
+    }
+}
+
+#[test]
 fn deaths_in_many_namespaces() {
     let args = ["--kills", "60", "--latency", "1", "--capacity", "64", "--namespaces"];
     if let Some(report) = report(&args) {

@@ -5,6 +5,7 @@ mod corrupt;
 mod doctor;
 mod interrupts;
 mod owners;
+mod packed;
 mod policies;
 mod pull;
 mod reports;

@@ -9,9 +9,6 @@ mod double;
 mod kills;
 mod walk;
 
-use clap::Args;
-use ringpost::Queue;
-
 use crate::account::{Account, First, examine};
 use crate::findings::{Findings, Wrong};
 use crate::operation::{Maker, Must, Operation, Pair, expected};
@@ -19,6 +16,7 @@ use crate::report::{Row, Table};
 use crate::segment::OwnName;
 use crate::traced::Traced;
 use crate::{Result, scene, watchdog, workers};
+use clap::Args;
 use walk::{Remains, Watch, walk};
 
 /// What is to be done.
@@ -106,7 +104,7 @@ fn prepare(name: &OwnName, operation: Operation, ends: Pair) -> Result<Traced> {
     match (operation, operation.maker()) {
         (Operation::Recover, _) => name.write(&scene::corpse(&OwnName::new("corpse"), ends)?)?,
         _ if operation.buries() => scene::overdue(name, operation, ends)?,
-        (_, Maker::Tracer) => drop(Queue::create(name, operation.options(ends))?),
+        (_, Maker::Tracer) => operation.create(name, ends)?,
         _ => {}
     }
     Traced::start(&["play", name, &operation.name(), &ends.name()])

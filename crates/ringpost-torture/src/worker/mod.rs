@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringpost::{JoinError, Queue};
 
 use crate::ledger::Ledger;
-use crate::message::Random;
+use crate::message::{Lens, Random};
 
 /// How long a place may look taken whose last owner has just been killed: whoever repairs it may be stopped meanwhile.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +33,8 @@ pub struct Orders<'a> {
     pub incarnation: u32,
     /// Where its random choices begin.
     pub seed: u64,
+    /// How long messages are.
+    pub lens: Lens,
     /// Where it says what it does.
     pub ledger: Ledger,
 }
@@ -40,9 +42,13 @@ pub struct Orders<'a> {
 /// Works. An error says what is wrong with the queue.
 pub fn run(orders: &Orders<'_>) -> Result<(), String> {
     let queue = Queue::open(orders.queue).map_err(|error| format!("open: {error}"))?;
-    let random = Random::new(orders.seed);
+    let mut random = Random::new(orders.seed);
     match orders.role {
         Role::Sender => {
+            if let (Ok(values), true) = (queue.clone().typed(), random.percent(50)) {
+                let tx = patiently(orders.ledger, || values.sender())?;
+                return tx.map_or(Ok(()), |tx| sender::run_in_slices(orders, random, tx));
+            }
             let tx = patiently(orders.ledger, || queue.sender())?;
             tx.map_or(Ok(()), |tx| sender::run(orders, random, tx))
         }

@@ -6,7 +6,7 @@ use ringpost::{Batch, Message, Receiver, RecvError, Wait};
 
 use super::Orders;
 use crate::ledger::{Event, Kind, Ledger};
-use crate::message::{Random, read};
+use crate::message::{Lens, Random, read};
 use crate::shared::now_us;
 
 /// The most messages that it takes at once.
@@ -14,7 +14,7 @@ pub const MOST: u64 = 16;
 
 /// Receives until the queue is closed and drained.
 pub fn run(orders: &Orders<'_>, mut random: Random, mut rx: Receiver) -> Result<(), String> {
-    let (ledger, max_len) = (orders.ledger, rx.max_len());
+    let (ledger, lens) = (orders.ledger, orders.lens);
     if random.percent(30) {
         rx.set_wait(Wait::Sleep);
     }
@@ -27,7 +27,7 @@ pub fn run(orders: &Orders<'_>, mut random: Random, mut rx: Receiver) -> Result<
             Err(RecvError::Closed) => return Ok(()),
             Err(error) => return Err(format!("receive: {error}")),
         };
-        let events = look(&batch, max_len, ledger)?;
+        let events = look(&batch, lens, ledger)?;
         ledger.take(0);
         if !events.is_empty() && random.percent(10) {
             std::thread::sleep(Duration::from_micros(random.below(pause_us)));
@@ -50,11 +50,11 @@ fn take<'a>(rx: &'a mut Receiver, random: &mut Random, most: usize) -> Result<Ba
 }
 
 /// Checks each message and notes that we have it.
-fn look(batch: &Batch<'_>, max_len: usize, ledger: Ledger) -> Result<Vec<Event>, String> {
+fn look(batch: &Batch<'_>, lens: Lens, ledger: Ledger) -> Result<Vec<Event>, String> {
     let mut events = Vec::with_capacity(batch.len());
     for (index, bytes) in batch.iter().enumerate() {
         let deliveries = batch.deliveries(index) as u8;
-        let (sender, sequence) = read(bytes, max_len)?;
+        let (sender, sequence) = read(bytes, lens)?;
         let at_us = if deliveries > 1 { now_us() } else { 0 };
         events.push(Event { kind: Kind::Got, sender, sequence, deliveries, at_us });
     }
