@@ -47,6 +47,8 @@ pub struct Stat {
     pub receivers: Ends,
     /// What `send` does when it is full.
     pub when_full: WhenFull,
+    /// Whether its messages lie side by side; see [`Options::packed`](crate::Options::packed).
+    pub packed: bool,
     /// The message type's name, `None` for raw bytes.
     pub message_type: Option<String>,
     /// How often a message may be delivered; `None`: as often as it takes.
@@ -152,6 +154,7 @@ pub(crate) fn stat(segment: &Arc<Segment>) -> Stat {
         senders: request.senders,
         receivers: request.receivers,
         when_full: request.when_full,
+        packed: request.packed,
         message_type: header.message_type.as_ref().map(|t| t.name.clone()),
         max_deliveries: (header.deliveries.most > 0).then_some(header.deliveries.most),
         dead_letter: header.deliveries.dead_letter.clone(),

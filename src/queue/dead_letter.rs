@@ -104,6 +104,7 @@ fn open(name: &str, from: &Segment) -> Option<Queue> {
     spec.request = request;
     spec.request.capacity = request.capacity.max(ROOMY.min(ROOMY_BYTES / request.max_len.max(1)));
     spec.request.packed = false;
+    spec.request.fixed_len = header.message_type.is_some();
     spec.request.senders = Ends::Multi;
     spec.request.receivers = Ends::Multi;
     spec.request.when_full = WhenFull::Block;

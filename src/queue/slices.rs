@@ -1,10 +1,11 @@
 //! Many values written and read in place at once, as slices: a packed queue has them side by side.
 
 use core::mem::forget;
-use core::slice::{from_raw_parts, from_raw_parts_mut, from_ref};
+use core::slice::{from_mut, from_raw_parts, from_raw_parts_mut, from_ref};
 use core::time::Duration;
 
 use super::link::Link;
+use super::loan::Loan;
 use super::read_in_place::keep;
 use super::read_many::release;
 use super::send_batch::TOGETHER;
@@ -50,14 +51,19 @@ impl<T: Payload> Sender<T> {
         limit: Limit,
         write: &mut impl FnMut(&mut [T]),
     ) -> Result<usize, SendError> {
-        let most = if self.link.ring.is_contiguous() { most } else { 1 };
+        if !self.link.ring.is_contiguous() {
+            let slot = self.loan_slot(size_of::<T>(), |_| limit)?;
+            let mut loan = Loan::new(self, slot);
+            write(from_mut(&mut *loan));
+            loan.commit();
+            return Ok(1);
+        }
         let claimed = self.claim(most, limit)?;
         let Self { link, end, .. } = self;
         let run = claimed.pieces(link.ring.capacity()).next().unwrap_or(claimed);
         let claim = Claim { link, end, rest: claimed };
         let from = claim.link.ring.slot(run.first).payload().cast::<T>();
-        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` (or there is one) and aligned for it; they
-        // are ours by the claim until they are committed; and whatever is in them is a valid value.
+        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are ours by the claim until they are committed; and whatever is in them is a valid value.
         write(unsafe { from_raw_parts_mut(from, run.count as usize) });
         claim.commit(run, size_of::<T>() as u64);
         Ok(run.count as usize)

@@ -30,6 +30,7 @@ pub fn json(stat: &Stat) -> Value {
         "total_bytes": stat.total_bytes,
         "senders": ends(stat.senders),
         "receivers": ends(stat.receivers),
+        "packed": stat.packed,
         "when_full": show_policy(stat.when_full),
         "deadline_ns": match stat.when_full {
             WhenFull::Deadline(limit) => json!(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
@@ -62,7 +63,7 @@ fn rows(stat: &Stat) -> Vec<(&'static str, String)> {
     vec![
         ("name", stat.name.clone()),
         ("size", format!("{} of {} messages{}", stat.size, stat.capacity, if stat.closed { ", closed" } else { "" })),
-        ("max length", show_bytes(stat.max_len)),
+        ("max length", format!("{}{}", show_bytes(stat.max_len), if stat.packed { ", packed" } else { "" })),
         ("message type", stat.message_type.clone().unwrap_or_else(|| "raw bytes".to_owned())),
         ("ends", format!("{} sender, {} receiver", ends(stat.senders), ends(stat.receivers))),
         ("when full", show_policy(stat.when_full)),

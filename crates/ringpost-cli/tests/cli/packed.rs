@@ -65,7 +65,10 @@ fn another_length_is_an_error_that_says_so() {
 fn it_has_single_ends_and_does_not_overwrite() {
     let shape = ["--capacity", "64", "--max-len", "16", "--packed"];
     let stat = stat(&packed("--max-len 16"));
-    assert_eq!((&stat["senders"], &stat["receivers"]), (&json!("single"), &json!("single")));
+    assert_eq!(
+        (&stat["senders"], &stat["receivers"], &stat["packed"]),
+        (&json!("single"), &json!("single"), &json!(true))
+    );
     let name = Name::new("packed");
     for (more, word) in [
         (["--senders", "multi"], "senders of a packed queue"),
