@@ -141,6 +141,17 @@ macro_rules! small {
     };
 }
 
+/// For what differs with large messages alone.
+macro_rules! large {
+    ($type:ident) => {
+        |len| match len {
+            0x1_0000 => Some(processes::<$type<0x2000>>()),
+            0x10_0000 => Some(processes::<$type<0x2_0000>>()),
+            _ => None,
+        }
+    };
+}
+
 /// For values that are copied out of their slots: small ones only.
 macro_rules! few {
     ($type:ident) => {
@@ -250,8 +261,8 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ours(
         "ringpost-single-unowned",
-        "single ends, bytes; loan and commit, recv_with in place, set_owning(false)",
-        unowned::<false, false>,
+        "single ends, values; loan and commit, recv_with in place, set_owning(false)",
+        large!(SingleUnowned),
     ),
     ours(
         "ringpost-multi",
@@ -276,8 +287,8 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ours(
         "ringpost-multi-unowned",
-        "multi ends, 2 + 2 joined; bytes; loan and commit, recv_with in place, set_owning(false)",
-        unowned::<true, true>,
+        "multi ends, 2 + 2 joined; values; loan and commit, recv_with in place, set_owning(false)",
+        large!(MultiUnowned),
     ),
     #[cfg(feature = "peers")]
     peers::SHAQ,
@@ -420,6 +431,8 @@ type WideBuffers = Buffers<1, 1, false>;
 type SingleTyped<const WORDS: usize> = ringpost::Typed<WORDS, false, false, false>;
 type SingleTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, false, false, true>;
 type SingleValue<const WORDS: usize> = ringpost::Value<WORDS, false, false>;
+type SingleUnowned<const WORDS: usize> = ringpost::Unowned<WORDS, false, false>;
+type MultiUnowned<const WORDS: usize> = ringpost::Unowned<WORDS, true, true>;
 type SinglePacked<const WORDS: usize> = ringpost::Packed<WORDS>;
 type MultiTyped<const WORDS: usize> = ringpost::Typed<WORDS, true, true, false>;
 type MultiTypedLoan<const WORDS: usize> = ringpost::Typed<WORDS, true, true, true>;
@@ -431,11 +444,6 @@ type ManyToOneValue<const WORDS: usize> = ringpost::Value<WORDS, true, false>;
 
 fn raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>(_len: usize) -> Option<Work> {
     Some(processes::<ringpost::Raw<SENDERS, RECEIVERS, LEND>>())
-}
-
-/// Owning lines costs something with large messages alone.
-fn unowned<const SENDERS: bool, const RECEIVERS: bool>(len: usize) -> Option<Work> {
-    (len >= 4096).then(processes::<ringpost::Unowned<SENDERS, RECEIVERS>>)
 }
 
 const fn ours(name: &'static str, about: &'static str, work: fn(usize) -> Option<Work>) -> Entry {

@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// where the receiver reads them, instead of copied there.
 pub struct Raw<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
 
-/// Bytes in place, whose lines stay with the sender.
-pub struct Unowned<const SENDERS: bool, const RECEIVERS: bool>;
+/// Values in place, whose lines stay with the sender.
+pub struct Unowned<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool>;
 
 /// Values of one type, whose length the compiler knows; else the same.
 pub struct Typed<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool, const LEND: bool>;
@@ -72,22 +72,22 @@ impl<const SENDERS: bool, const RECEIVERS: bool, const LEND: bool> Transport for
     }
 }
 
-impl<const SENDERS: bool, const RECEIVERS: bool> Transport for Unowned<SENDERS, RECEIVERS> {
-    const ABLE: Able = able(SENDERS && RECEIVERS, true);
+impl<const WORDS: usize, const SENDERS: bool, const RECEIVERS: bool> Transport for Unowned<WORDS, SENDERS, RECEIVERS> {
+    const ABLE: Able = Typed::<WORDS, SENDERS, RECEIVERS, true>::ABLE;
     type Guard = Guard;
-    type Tx = RawTx<true>;
-    type Rx = End<[u8]>;
+    type Tx = TypedTx<WORDS, true>;
+    type Rx = End<[u64; WORDS]>;
 
     fn create(place: &Place) -> Result<Guard> {
-        Raw::<SENDERS, RECEIVERS, true>::create(place)
+        Typed::<WORDS, SENDERS, RECEIVERS, true>::create(place)
     }
 
     fn sender(place: &Place) -> Result<Self::Tx> {
-        Raw::<SENDERS, RECEIVERS, true>::sender(place)
+        Typed::<WORDS, SENDERS, RECEIVERS, true>::sender(place)
     }
 
     fn receiver(place: &Place) -> Result<Self::Rx> {
-        let mut receiver = Raw::<SENDERS, RECEIVERS, true>::receiver(place)?;
+        let mut receiver = Typed::<WORDS, SENDERS, RECEIVERS, true>::receiver(place)?;
         receiver.rx.set_owning(false);
         Ok(receiver)
     }
