@@ -229,28 +229,37 @@ fn a_leaked_batch_comes_again_to_each_successor() {
 /// The rules for notes are those for words: a packed queue does what another one does.
 #[test]
 fn it_does_what_a_queue_with_words_does() {
-    let other = Options::of::<u64>(8).senders(SINGLE.0).receivers(SINGLE.1);
-    let (mut one, mut other) = (Numbers::new(packed(8)), Numbers::new(other));
+    let other = Options::of::<u64>(8).senders(SINGLE.0).receivers(SINGLE.1).when_full(WhenFull::Fail);
+    let (mut one, mut other) = (Numbers::new(packed(8).when_full(WhenFull::Fail)), Numbers::new(other));
     let mut held = (VecDeque::new(), VecDeque::new());
     // Numbers without a pattern, the same each time.
     let mut chance = 1_u64;
     for step in 0..4000 {
         chance = chance.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let (what, many) = (chance >> 60, (chance >> 40) as usize % 9);
-        let sent = one.tx.send_batch_timeout((0..many as u64).map(|n| n + step), Duration::ZERO);
-        assert_eq!(sent, other.tx.send_batch_timeout((0..many as u64).map(|n| n + step), Duration::ZERO));
         let done = [(&mut one, &mut held.0), (&mut other, &mut held.1)].map(|(numbers, held)| {
+            let mut next = step..;
+            let write = |some: &mut [u64]| some.iter_mut().zip(&mut next).for_each(|(one, n)| *one = n);
+            let sent = match many % 2 {
+                0 => numbers.tx.send_batch((step..).take(many)),
+                _ => numbers.tx.send_slices_with(many, write),
+            };
+            let mut seen = Vec::new();
             match what {
                 0..=3 => held.extend(numbers.rx.try_pull(many).unwrap().hold()),
                 4..=6 => _ = held.pop_back().map(Held::release),
                 7 | 8 => _ = held.pop_front().map(Held::nack),
                 9 => numbers.rx.try_pull(many).unwrap().nack(),
                 10 => held.clear(),
+                11 => {
+                    let mut read = |some: &[u64]| seen.extend(once(some.iter().copied()));
+                    while numbers.rx.pull_slices_with(many, Duration::ZERO, &mut read).unwrap() > 0 {}
+                }
+                12 => seen = numbers.deliveries(),
                 _ => {}
             }
-            let seen = if what > 10 { numbers.deliveries() } else { Vec::new() };
             let peeked: Vec<_> = numbers.queue.peek().map(|m| (m.position, m.deliveries, m.state, m.bytes)).collect();
-            (seen, numbers.queue.size(), peeked)
+            (sent, seen, numbers.queue.size(), peeked)
         });
         assert_eq!(done[0], done[1], "step {step}");
     }
