@@ -411,7 +411,7 @@ mod tests {
         let refused = [
             (at::FLAGS, flags & !FLAG_PACKED),
             (at::FLAGS, flags & !FLAG_FIXED_LEN),
-            (at::FLAGS, flags | KNOWN_FLAGS + 1),
+            (at::FLAGS, flags | (KNOWN_FLAGS + 1)),
             (at::SENDERS, Ends::Multi as u32),
             (at::RECEIVERS, Ends::Multi as u32),
         ];
