@@ -220,3 +220,22 @@ fn overdue_messages_of_a_packed_queue_go_to_a_dead_letter_queue_that_is_there() 
         assert_eq!(drain(&mut letters.receiver().unwrap()), [round]);
     }
 }
+
+#[test]
+fn overdue_messages_of_a_packed_queue_go_to_the_dead_letters() {
+    let dead = UniqueName::new("dead");
+    let (queue, _name) = named("packed", raw(4, 8).max_deliveries(1).dead_letter(&dead));
+    let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+    // It is there the first time, and made by the receiver the second time.
+    let mut there = Some(Queue::create(&dead, Options::new(64).max_len(8)).unwrap());
+    for round in 1..3 {
+        send_numbers(&mut tx, 0..3);
+        rx.recv().unwrap().nack();
+        assert_eq!(drain(&mut rx), [1, 2], "round {round}");
+        let totals = queue.stat().totals;
+        assert_eq!((totals.dead_lettered, totals.not_dead_lettered, totals.expired), (round, 0, 0));
+        let letters = there.take().unwrap_or_else(|| Queue::open(&dead).unwrap());
+        assert_eq!(drain(&mut letters.receiver().unwrap()), [0]);
+        ringpost::remove(&dead).unwrap();
+    }
+}
