@@ -40,6 +40,7 @@ pub fn run(input: &[u8]) -> Duration {
         file,
         shape,
         queue,
+        settings,
         senders: Vec::new(),
         receivers: Vec::new(),
         steps: STEPS,
@@ -53,7 +54,7 @@ pub fn run(input: &[u8]) -> Duration {
 /// The ends, the policy and the length of messages are the input's choice. A single-ended queue may be smaller.
 fn create(name: &str, settings: u8) -> Queue {
     let capacity = if settings & 16 == 0 { 4 } else { CAPACITY };
-    if settings & 32 == 0 {
+    if !is_typed(settings) {
         let max_len = if is_long(settings) { LONG } else { MAX_LEN };
         return Queue::create(name, with(Options::new(capacity).max_len(max_len), settings)).expect("a new queue");
     }
@@ -72,7 +73,17 @@ fn with<T: ?Sized + Payload>(options: Options<T>, settings: u8) -> Options<T> {
     let ends = |bit: u8| if settings & bit == 0 { Ends::Single } else { Ends::Multi };
     let policy = [WhenFull::Block, WhenFull::Fail, WhenFull::Overwrite, WhenFull::Deadline(Duration::ZERO)];
     let options = options.endpoints(ENDPOINTS).senders(ends(1)).receivers(ends(2));
-    options.when_full(policy[usize::from(settings >> 2 & 3)])
+    options.when_full(policy[usize::from(settings >> 2 & 3)]).packed(is_packed(settings))
+}
+
+/// Messages side by side, where the ends and the policy allow it.
+fn is_packed(settings: u8) -> bool {
+    settings & 128 != 0 && settings & 3 == 0 && settings >> 2 & 3 != 2
+}
+
+/// Made for values, so that slices of them can be written and read.
+fn is_typed(settings: u8) -> bool {
+    settings & 32 != 0
 }
 
 /// Long messages, and the shortest ways of receiving them.
@@ -86,6 +97,7 @@ struct World<'a> {
     file: File,
     shape: Shape,
     queue: Queue,
+    settings: u8,
     senders: Vec<Sender>,
     receivers: Vec<Receiver>,
     steps: u32,
@@ -102,6 +114,7 @@ impl World<'_> {
         match what & 0x1f {
             0..=2 => self.join_sender(),
             3..=5 => self.join_receiver(),
+            6 | 12 if is_packed(self.settings) && is_typed(self.settings) => self.use_slices(what & 0x1f == 6),
             6..=11 => self.send(),
             12..=17 => self.receive(),
             18 => drop(take_any(&mut self.senders, &mut self.input)),
@@ -145,7 +158,7 @@ impl World<'_> {
 
     fn send(&mut self) {
         let Some(mut sender) = take_any(&mut self.senders, &mut self.input) else { return };
-        let len = self.input.below(self.queue.max_len() + 2);
+        let len = self.any_len();
         let message = vec![len as u8; len];
         let result = match self.input.byte() % 8 {
             0 | 1 => sender.try_send(&message),
@@ -160,6 +173,12 @@ impl World<'_> {
         };
         self.check_fault(matches!(result, Err(SendError::Fault(_))));
         self.senders.push(sender);
+    }
+
+    /// Most often one that a packed queue takes.
+    fn any_len(&mut self) -> usize {
+        let max_len = self.queue.max_len();
+        if is_packed(self.settings) && self.input.byte() >= 16 { max_len } else { self.input.below(max_len + 2) }
     }
 
     /// Writes in place while others go on, then commits, gives up or forgets the slot.
@@ -235,6 +254,53 @@ impl World<'_> {
 
     fn check_fault(&self, fault: bool) {
         assert!(!fault || self.scribbled, "a fault where nobody has scribbled");
+    }
+
+    /// Has one who knows the type of the values take a place, write or read slices, and leave again.
+    fn use_slices(&mut self, writes: bool) {
+        match (writes, is_long(self.settings)) {
+            (true, false) => self.send_slices::<3>(),
+            (true, true) => self.send_slices::<12>(),
+            (false, false) => self.receive_slices::<3>(),
+            (false, true) => self.receive_slices::<12>(),
+        }
+    }
+
+    fn send_slices<const N: usize>(&mut self) {
+        // There is no slice with a timeout: a sender that waits for room would do so for ever.
+        if self.queue.when_full() == WhenFull::Block {
+            return;
+        }
+        // There is one place, and to find that it is taken needs milliseconds.
+        self.senders.clear();
+        let Some(mut sender) = self.values::<N>().and_then(|queue| queue.sender().ok()) else { return };
+        for _ in 0..=self.input.below(3) {
+            let (value, many) = ([u64::from_ne_bytes([self.input.byte(); 8]); N], self.input.below(2 * CAPACITY));
+            let result = sender.send_slices_with(many, |some| some.fill(value));
+            self.check_fault(result.is_err_and(|failed| matches!(failed.error, SendError::Fault(_))));
+            self.meanwhile();
+        }
+    }
+
+    fn receive_slices<const N: usize>(&mut self) {
+        self.receivers.clear();
+        let Some(mut receiver) = self.values::<N>().and_then(|queue| queue.receiver().ok()) else { return };
+        for _ in 0..=self.input.below(3) {
+            let (many, mut read) = (self.input.below(CAPACITY + 2), 0);
+            let result = receiver.pull_slices_with(many, Duration::ZERO, |some| {
+                read += some.len();
+                let whole = some.iter().all(|value| value.iter().all(|word| *word == value[0]));
+                assert!(black_box(whole) || self.scribbled, "torn: {some:?}");
+            });
+            assert!(read <= many && result.as_ref().is_ok_and(|count| *count == read) || read == 0);
+            self.check_fault(matches!(result, Err(RecvError::Fault(_))));
+            self.meanwhile();
+        }
+    }
+
+    /// The queue as one of values; `None` if it has been removed, or spoilt.
+    fn values<const N: usize>(&self) -> Option<Queue<[u64; N]>> {
+        Queue::open(&self.name).ok()?.typed().ok()
     }
 
     fn look(&mut self) {

@@ -217,6 +217,56 @@ mod tests {
         }
     }
 
+    fn packed(capacity: u64, max_len: u64) -> Request {
+        Request { packed: true, fixed_len: true, ..request(capacity, max_len) }
+    }
+
+    #[test]
+    fn packed_messages_lie_as_close_as_eight_bytes_and_their_alignment_allow() {
+        for (len, align, stride) in
+            [(8, 8, 8), (4, 4, 8), (24, 8, 24), (0, 1, 8), (3, 1, 8), (12, 4, 16), (100, 4, 104)]
+        {
+            let plan = Geometry::plan(Request { align, ..packed(64, len) }).unwrap();
+            assert_eq!((plan.word_stride, plan.payload_stride), (8, stride), "{len}");
+            // Behind all the words, which are a multiple of a line.
+            assert_eq!(plan.payload_offset, 64 * 8, "{len}");
+        }
+        let aligned = Geometry::plan(Request { align: 64, ..packed(4, 8) }).unwrap();
+        assert_eq!((aligned.word_stride, aligned.payload_offset, aligned.payload_stride), (8, 64, 64));
+        let by_pages = Geometry::plan(Request { align: 4096, ..packed(4, 8) }).unwrap();
+        assert_eq!((by_pages.payload_offset, by_pages.payload_stride), (4096, 4096));
+    }
+
+    #[test]
+    fn the_words_of_few_packed_messages_have_a_line_of_their_own() {
+        for capacity in [1, 2, 4, 8] {
+            let plan = Geometry::plan(packed(capacity, 8)).unwrap();
+            assert_eq!((plan.request.capacity, plan.payload_offset), (capacity, 64));
+            assert!(plan.total >= plan.slots_offset + 64 + 8 * capacity);
+        }
+        assert_eq!(Geometry::plan(packed(16, 8)).unwrap().payload_offset, 128);
+    }
+
+    #[test]
+    fn only_one_sender_and_one_receiver_pack_messages_of_one_length_and_replace_none() {
+        let good = packed(64, 8);
+        let refused = [
+            (Request { senders: Ends::Multi, ..good }, "senders of a packed queue"),
+            (Request { receivers: Ends::Multi, ..good }, "receivers of a packed queue"),
+            (Request { when_full: WhenFull::Overwrite, ..good }, "overwriting in a packed queue (0: no)"),
+            (Request { fixed_len: false, ..good }, "messages of one length in a packed queue (1: yes)"),
+        ];
+        for (request, what) in refused {
+            let error = Geometry::plan(request).unwrap_err();
+            assert_eq!(error.what, what);
+            assert!(!(error.least..=error.most).contains(&error.found), "{error:?}");
+            assert!(Geometry::plan(Request { packed: false, ..request }).is_ok(), "{what}");
+        }
+        for when_full in [WhenFull::Block, WhenFull::Fail, WhenFull::Deadline(Duration::ZERO)] {
+            assert!(Geometry::plan(Request { when_full, ..good }).is_ok());
+        }
+    }
+
     #[test]
     fn capacity_rounds_up() {
         assert_eq!(Geometry::plan(request(5, 8)).unwrap().request.capacity, 8);
@@ -231,13 +281,15 @@ mod tests {
     fn alignment_holds_for_every_payload() {
         for align in [1, 2, 8, 16, 64, 256, 4096] {
             for max_len in [0, 1, 7, 8, 100, 5000] {
-                let plan = Geometry::plan(Request { align, ..request(8, max_len) }).unwrap();
-                assert_eq!(plan.payload_offset % align, 0);
-                assert_eq!(plan.payload_stride % align, 0);
-                assert_eq!(plan.word_stride % 8, 0);
-                assert_eq!(plan.payload_stride % plan.word_stride, 0);
-                assert_eq!(plan.slots_offset % 4096, 0);
-                assert!(plan.total >= plan.slots_offset + plan.payload_offset + 7 * plan.payload_stride + max_len);
+                for request in [request(8, max_len), packed(8, max_len)] {
+                    let plan = Geometry::plan(Request { align, ..request }).unwrap();
+                    assert_eq!(plan.payload_offset % align, 0);
+                    assert_eq!(plan.payload_stride % align, 0);
+                    assert_eq!(plan.word_stride % 8, 0);
+                    assert_eq!(plan.payload_stride % plan.word_stride, 0);
+                    assert_eq!(plan.slots_offset % 4096, 0);
+                    assert!(plan.total >= plan.slots_offset + plan.payload_offset + 7 * plan.payload_stride + max_len);
+                }
             }
         }
     }

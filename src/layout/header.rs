@@ -367,19 +367,57 @@ mod tests {
         Header { id: 7, geometry, ephemeral: true, huge_pages: false, created_ns: 9, message_type, deliveries }
     }
 
+    /// Of a packed queue of raw bytes.
+    fn packed() -> Header {
+        let Header { geometry, .. } = header();
+        let one_to_one = Request { receivers: Ends::Single, fixed_len: true, packed: true, ..geometry.request };
+        let geometry = Geometry::plan(one_to_one).unwrap();
+        Header { geometry, message_type: None, ..header() }
+    }
+
     #[test]
     fn what_is_written_is_read() {
-        assert_eq!(Header::decode(&header().encode()).unwrap(), header());
+        for header in [header(), packed()] {
+            assert_eq!(Header::decode(&header.encode()).unwrap(), header);
+        }
+        assert!(Header::decode(&packed().encode()).unwrap().geometry.request.packed);
     }
 
     #[test]
     fn every_changed_bit_is_noticed() {
-        let good = header().encode();
-        for bit in 0..HEADER_LEN * 8 {
-            let mut bad = good;
-            bad[bit / 8] ^= 1 << (bit % 8);
-            let fault = Header::decode(&bad).expect_err("a changed bit was believed");
-            assert_ne!(fault.expected, fault.found, "bit {bit}: {fault:?}");
+        for good in [header().encode(), packed().encode()] {
+            for bit in 0..HEADER_LEN * 8 {
+                let mut bad = good;
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let fault = Header::decode(&bad).expect_err("a changed bit was believed");
+                assert_ne!(fault.expected, fault.found, "bit {bit}: {fault:?}");
+            }
+        }
+    }
+
+    /// The fingerprint is right here: what is refused does not fit together.
+    #[test]
+    fn a_packed_queue_that_cannot_be_one_is_refused() {
+        let bytes = packed().encode();
+        let flags = u32::from_ne_bytes(bytes[at::FLAGS..at::FLAGS + 4].try_into().unwrap());
+        let changed = |at: usize, value: u32| {
+            let mut bytes = bytes;
+            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+            let print = fingerprint(&bytes[..at::FINGERPRINT]);
+            bytes[at::FINGERPRINT..].copy_from_slice(&print.to_ne_bytes());
+            Header::decode(&bytes)
+        };
+        assert!(changed(at::FLAGS, flags).is_ok());
+        let refused = [
+            (at::FLAGS, flags & !FLAG_PACKED),
+            (at::FLAGS, flags & !FLAG_FIXED_LEN),
+            (at::FLAGS, flags | (KNOWN_FLAGS + 1)),
+            (at::SENDERS, Ends::Multi as u32),
+            (at::RECEIVERS, Ends::Multi as u32),
+        ];
+        for (at, value) in refused {
+            let fault = changed(at, value).expect_err("nonsense was believed");
+            assert!(fault.corrupt && fault.expected != fault.found, "{at}: {fault:?}");
         }
     }
 

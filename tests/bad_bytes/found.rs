@@ -121,3 +121,36 @@ fn a_wrong_tail_holds_no_message_back_and_shows_none_that_is_not_there() {
         assert_eq!(read, [1, 2, 3], "tail {tail}");
     }
 }
+
+/// There, tail alone says what was sent.
+#[test]
+fn a_wrong_tail_of_a_packed_queue_is_believed_for_a_ring_at_most() {
+    for tail in [0, 1, 2, 4, 64, 65, 1 << 20, u64::MAX] {
+        let name = OwnName::new("found");
+        let packed = Options::of::<u64>(64).senders(Ends::Single).receivers(Ends::Single).packed(true);
+        let queue = Queue::<u64>::create(&name, packed).unwrap();
+        let file = OpenOptions::new().write(true).open(name.path()).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        tx.send_batch(1..=3).unwrap();
+        file.write_all_at(&tail.to_le_bytes(), TAIL).unwrap();
+        let mut read = Vec::new();
+        let end = loop {
+            match rx.pull_slices_with(8, Duration::ZERO, |some| read.extend_from_slice(some)) {
+                Ok(count) if count > 0 => {}
+                end => break end,
+            }
+        };
+        assert!(read.len() as u64 == if tail > 64 { 0 } else { tail }, "tail {tail}: {read:?}");
+        assert!(read.iter().zip(1..=3).all(|(found, sent)| *found == sent), "tail {tail}: {read:?}");
+        assert!(if tail > 64 { matches!(end, Err(RecvError::Fault(_))) } else { end == Ok(0) }, "tail {tail}: {end:?}");
+        if tail <= 3 || tail > 64 {
+            // The sender knows better, and says so with its next message.
+            tx.send(&4).unwrap();
+            while read.len() < 4 {
+                let count = rx.pull_slices_with(8, Duration::from_secs(10), |some| read.extend_from_slice(some));
+                assert!(count.is_ok_and(|count| count > 0), "tail {tail}: {read:?}");
+            }
+            assert_eq!(read, [1, 2, 3, 4], "tail {tail}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use ringpost::{Batch, Ends, Held, JoinError, Message, Options, Queue, Receiver, RecvError, Sender, WhenFull};
 
-use common::{UniqueName, number};
+use common::UniqueName;
 use expect::Model;
 use operation::{Fate, Hold, Kind, Operation};
 
@@ -28,12 +28,14 @@ struct Run {
     kept: Vec<(u64, Held)>,
     model: Model,
     next: u64,
+    /// Each message has so many bytes, its number first.
+    len: usize,
 }
 
 impl Run {
     fn new(kind: Kind, name: Option<&UniqueName>) -> Self {
         let options = Options::new(kind.capacity).max_len(kind.max_len).senders(kind.senders).receivers(kind.receivers);
-        let options = options.when_full(kind.when_full);
+        let options = options.when_full(kind.when_full).packed(kind.packed);
         let queue = match name {
             Some(name) => Queue::create(name, options).unwrap(),
             None => Queue::in_memory(options).unwrap(),
@@ -43,7 +45,8 @@ impl Run {
         let rx: Vec<_> = (0..count(kind.receivers)).map(|_| Some(queue.receiver().unwrap())).collect();
         let (joined, numbers) = (rx.len() as u64, (0..rx.len() as u64).collect());
         let model = Model::new(kind, queue.capacity());
-        Self { queue, tx, rx, joined, numbers, kept: Vec::new(), model, next: 0 }
+        let len = if kind.packed { kind.max_len } else { 8 };
+        Self { queue, tx, rx, joined, numbers, kept: Vec::new(), model, next: 0, len }
     }
 
     fn sender(&mut self, which: usize) -> &mut Sender {
@@ -83,12 +86,13 @@ impl Run {
         if self.model.would_wait() {
             return;
         }
-        let result = send(self.sender(who), &number.to_le_bytes());
+        let message = message(number, self.len);
+        let result = send(self.sender(who), &message);
         self.model.sent(number, result);
     }
 
     fn send_batch(&mut self, who: usize, count: u64) {
-        let numbers: Vec<[u8; 8]> = (self.next..self.next + count).map(u64::to_le_bytes).collect();
+        let numbers: Vec<Vec<u8>> = (self.next..self.next + count).map(|n| message(n, self.len)).collect();
         let messages = numbers.iter().map(|bytes| &bytes[..]);
         let result = self.sender(who).send_batch_timeout(messages, Duration::ZERO);
         let (sent, error) = match result {
@@ -109,10 +113,11 @@ impl Run {
         if self.model.would_wait() {
             return;
         }
-        let result = self.sender(who).loan(16).map(|mut loan| {
-            loan[..8].copy_from_slice(&number.to_le_bytes());
+        let (len, lent) = (self.len, self.len.max(16.min(self.queue.max_len())));
+        let result = self.sender(who).loan(lent).map(|mut loan| {
+            loan[..len].copy_from_slice(&message(number, len));
             if commit {
-                loan.commit_len(8).unwrap();
+                loan.commit_len(len).unwrap();
             }
         });
         if commit || result.is_err() {
@@ -304,6 +309,18 @@ impl Run {
         assert_eq!(counted, (self.model.sent, self.model.dropped, self.model.overwritten));
         assert_eq!(totals.pulled + totals.overwritten, totals.sent, "nothing is unaccounted for");
     }
+}
+
+/// A message of `len` bytes that says its number, and says it again at its end if it is long.
+fn message(number: u64, len: usize) -> Vec<u8> {
+    number.to_le_bytes().into_iter().cycle().take(len).collect()
+}
+
+/// The number in a message, which is whole.
+fn number(bytes: &[u8]) -> u64 {
+    let number = common::number(&bytes[..8]);
+    assert_eq!(bytes, message(number, bytes.len()));
+    number
 }
 
 fn look<'a>(message: impl std::borrow::Borrow<Message<'a>>) -> (u64, u32) {

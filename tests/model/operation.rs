@@ -15,6 +15,8 @@ pub struct Kind {
     pub capacity: usize,
     /// Messages share a cache line with their word, or lie apart from it.
     pub max_len: usize,
+    /// All messages have `max_len` bytes.
+    pub packed: bool,
 }
 
 /// One step. The first number says which sender or receiver does it, where there are two.
@@ -71,21 +73,26 @@ fn ends() -> impl Strategy<Value = Ends> {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    let policy = prop_oneof![
-        Just(WhenFull::Block),
-        Just(WhenFull::Fail),
-        Just(WhenFull::Overwrite),
-        Just(WhenFull::Deadline(Duration::ZERO)),
-    ];
-    let capacity = prop_oneof![Just(1usize), Just(2), Just(4), Just(64)];
+    let may_pack =
+        || prop_oneof![Just(WhenFull::Block), Just(WhenFull::Fail), Just(WhenFull::Deadline(Duration::ZERO))];
+    let policy = prop_oneof![3 => may_pack(), 1 => Just(WhenFull::Overwrite)];
+    let capacity = || prop_oneof![Just(1usize), Just(2), Just(4), Just(64)];
     let max_len = prop_oneof![Just(16_usize), Just(100)];
-    (ends(), ends(), policy, capacity, max_len).prop_map(|(senders, receivers, when_full, capacity, max_len)| Kind {
-        senders,
-        receivers,
-        when_full,
-        capacity,
-        max_len,
-    })
+    let with_words =
+        (ends(), ends(), policy, capacity(), max_len).prop_map(|(senders, receivers, when_full, capacity, max_len)| {
+            Kind { senders, receivers, when_full, capacity, max_len, packed: false }
+        });
+    let packed = (may_pack(), capacity(), prop_oneof![Just(8_usize), Just(24), Just(100)]).prop_map(
+        |(when_full, capacity, max_len)| Kind {
+            senders: Ends::Single,
+            receivers: Ends::Single,
+            when_full,
+            capacity,
+            max_len,
+            packed: true,
+        },
+    );
+    prop_oneof![3 => with_words, 1 => packed]
 }
 
 fn hold() -> impl Strategy<Value = Hold> {

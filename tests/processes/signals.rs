@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringpost::{Ends, JoinError, Options, Queue, Receiver, RecvError, SendError, Sender};
 
-use crate::common::{ALL_ENDS, LONG, drain, named, number, options, send_numbers};
+use crate::common::{ALL_ENDS, LONG, UniqueName, drain, named, number, options, send_numbers};
 
 extern "C" fn ignore(_: libc::c_int) {}
 
@@ -230,7 +230,7 @@ fn a_forked_child_can_not_commit_its_parents_loan() {
     }
 }
 
-/// Forks within a function that reads a message in place, and waits for the child to leave. Returns whether this is the child,
+/// Forks within a function that reads or writes messages in place, and waits for the child to leave. Returns whether this is the child,
 /// which goes on from there as its parent does, and the status with which that has left.
 fn fork_while_reading() -> (bool, i32) {
     // SAFETY: the child returns from the function, and leaves at once.
@@ -281,5 +281,81 @@ fn a_child_forked_by_who_reads_in_place_releases_nothing_and_reads_no_more() {
             assert_eq!(queue.stat().totals.pulled, 1 + read.len() as u64);
             assert_eq!(drain(&mut rx), if many { vec![] } else { vec![3] });
         }
+    }
+}
+
+/// Numbers with each kind of ends, and packed.
+fn numbers() -> impl Iterator<Item = Options<u64>> {
+    let all = ALL_ENDS.into_iter().map(|(senders, receivers)| Options::of(128).senders(senders).receivers(receivers));
+    all.chain([Options::of(128).senders(Ends::Single).receivers(Ends::Single).packed(true)])
+}
+
+#[test]
+fn a_child_forked_by_who_writes_slices_sends_nothing() {
+    for options in numbers() {
+        let (what, name) = (format!("{options:?}"), UniqueName::new("slices"));
+        let queue = Queue::create(&name, options).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        let (mut next, mut calls, mut child, mut left) = (0_u64, 0, false, None);
+        let sent = tx.send_slices_with(100, |some| {
+            for one in some {
+                *one = next;
+                next += 1;
+            }
+            calls += 1;
+            if calls == 2 {
+                let before = queue.stat().totals.sent;
+                let (is_child, status) = fork_while_reading();
+                child = is_child;
+                left = Some(status);
+                // The child has left already, with what it did.
+                assert!(child || queue.stat().totals.sent == before, "the child sent what its parent writes: {what}");
+            }
+        });
+        if child {
+            let refused = sent.is_err_and(|failed| failed.error == SendError::Forked) && calls == 2;
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(i32::from(!refused)) };
+        }
+        assert_eq!((sent, left), (Ok(100), Some(0)), "the child went on: {what}");
+        let got: Vec<u64> = rx.try_pull(128).unwrap().into_iter().map(|message| *message).collect();
+        assert_eq!(got, (0..100).collect::<Vec<_>>(), "{what}");
+        assert_eq!(queue.stat().totals.sent, 100);
+    }
+}
+
+#[test]
+fn a_child_forked_by_who_reads_slices_releases_nothing() {
+    for options in numbers() {
+        let (what, name) = (format!("{options:?}"), UniqueName::new("slices"));
+        let queue = Queue::create(&name, options).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        // It knows its way then.
+        tx.send_batch(0..60_u64).unwrap();
+        assert_eq!(rx.try_pull(60).unwrap().into_iter().count(), 60);
+        tx.send_batch(60..66_u64).unwrap();
+        let (mut read, mut child, mut left) = (Vec::new(), false, None);
+        let mut look = |some: &[u64]| {
+            read.extend_from_slice(some);
+            if some.contains(&61) {
+                let before = queue.stat().totals.pulled;
+                let (is_child, status) = fork_while_reading();
+                child = is_child;
+                left = Some(status);
+                let pulled = queue.stat().totals.pulled;
+                assert!(child || pulled == before, "the child released what its parent reads: {what}");
+            }
+        };
+        let result = rx.pull_slices_with(4, LONG, &mut look);
+        if child {
+            let again = rx.pull_slices_with(4, LONG, |_| ());
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(i32::from(result.is_err() || again != Err(RecvError::Forked))) };
+        }
+        assert_eq!(left, Some(0), "{what}");
+        assert_eq!(result, Ok(read.len()));
+        assert_eq!(queue.stat().totals.pulled, 60 + read.len() as u64, "{what}");
+        read.extend(rx.try_pull(128).unwrap().into_iter().map(|message| *message));
+        assert_eq!(read, (60..66).collect::<Vec<_>>(), "{what}");
     }
 }

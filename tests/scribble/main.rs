@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 
 use common::{ALL_ENDS, UniqueName, named};
 use content::Random;
-use ringpost::{Ends, Options, WhenFull};
+use ringpost::{Ends, Options, Queue, Stat, WhenFull};
 use run::Process;
 use words::{CONTROL_AT, Choice, Shape};
+use worker::Value;
 
 /// How long each combination of ends is scribbled upon.
 const A_WHILE: Duration = Duration::from_millis(1500);
@@ -65,26 +66,41 @@ fn overwriting_workers_outlive_a_scribbler() {
     }
 }
 
+#[test]
+fn workers_on_a_packed_queue_outlive_a_scribbler() {
+    let name = UniqueName::new("scribble");
+    let options = Options::of::<Value>(CAPACITY).endpoints(8).senders(Ends::Single).receivers(Ends::Single);
+    // Slices have no timeout of their own.
+    let options = options.packed(true).when_full(WhenFull::Deadline(worker::TIMEOUT));
+    let queue = Queue::create(&name, options).expect("a new queue");
+    work_on(&name, &queue.stat(), "packed");
+}
+
 fn scribble_on((senders, receivers): (Ends, Ends), when_full: WhenFull, max_len: usize) {
     let options = Options::new(CAPACITY).max_len(max_len).endpoints(8).senders(senders).receivers(receivers);
     let (queue, name) = named("scribble", options.when_full(when_full));
-    let file = open(&name);
-    let (calls, mut workers) = (counters(&name), Vec::new());
+    work_on(&name, &queue.stat(), "words");
+}
+
+fn work_on(name: &UniqueName, stat: &Stat, kind: &str) {
+    let &Stat { senders, receivers, when_full, .. } = stat;
+    let file = open(name);
+    let (calls, mut workers) = (counters(name), Vec::new());
     for (role, ends) in [("sender", senders), ("receiver", receivers)] {
         for _ in 0..if ends == Ends::Single { 1 } else { 2 } {
-            let role = format!("{role} {} {} {}", &*name, A_WHILE.as_millis(), workers.len());
+            let role = format!("{role} {} {} {}", &**name, A_WHILE.as_millis(), workers.len());
             let calls = calls.try_clone().expect("a descriptor");
             workers.push(Process::start_with(&role, |command| _ = command.stdin(calls)).expect("a child process"));
         }
     }
     workers.iter_mut().for_each(|worker| worker.expect("joined"));
-    scribble(&file, queue.stat().total_bytes, || pause(&calls, workers.len()));
+    scribble(&file, stat.total_bytes, || pause(&calls, workers.len()));
     for worker in workers {
         // It ended well, so nothing panicked and no signal came.
         let said = worker.finish();
-        let [done] = &said[..] else { panic!("{senders:?} {receivers:?} {when_full:?}: {said:?}") };
+        let [done] = &said[..] else { panic!("{kind} {senders:?} {receivers:?} {when_full:?}: {said:?}") };
         assert!(done.starts_with("done"));
-        println!("{senders:?} {receivers:?} {when_full:?}: {done}");
+        println!("{kind} {senders:?} {receivers:?} {when_full:?}: {done}");
     }
 }
 

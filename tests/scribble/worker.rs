@@ -14,9 +14,12 @@ use crate::content::Random;
 use crate::run::say;
 
 /// The longest that a call is asked to wait.
-const TIMEOUT: Duration = Duration::from_millis(2);
+pub const TIMEOUT: Duration = Duration::from_millis(2);
 /// A call that takes longer than this hangs, on a busy machine too.
 pub const HANG: Duration = Duration::from_secs(10);
+/// What a packed queue is made for.
+pub type Value = [u64; 3];
+
 /// Calls after which an endpoint leaves and joins again.
 const CALLS_PER_JOIN: u64 = 50;
 
@@ -85,6 +88,7 @@ pub fn work(role: &[String]) {
     let queue = Queue::open(&role[1]).expect("the queue");
     let length = Duration::from_millis(role[2].parse().expect("a number"));
     let mut random = Random::new(u64::from(std::process::id()));
+    let fixed = queue.stat().message_type.is_some();
     let mut record = Record::new(role[3].parse().expect("a number"));
     // Everyone is there before it begins.
     let ends = (role[0] == "sender").then(|| queue.sender().expect("a place for a sender"));
@@ -93,10 +97,18 @@ pub fn work(role: &[String]) {
     drop((ends, other));
     while record.started.elapsed() < length {
         if role[0] == "sender" {
+            if let Some(values) = as_values(&role[1], &mut random) {
+                send_values(&mut record, &values, &mut random);
+                continue;
+            }
             let Some(mut sender) = record.call(|| queue.sender()) else { continue };
-            (0..CALLS_PER_JOIN).for_each(|_| send(&mut record, &mut sender, &mut random));
+            (0..CALLS_PER_JOIN).for_each(|_| send(&mut record, &mut sender, fixed, &mut random));
             record.finish(|| drop(sender));
         } else {
+            if let Some(values) = as_values(&role[1], &mut random) {
+                receive_values(&mut record, &values, &mut random);
+                continue;
+            }
             let Some(mut receiver) = record.call(|| queue.receiver()) else { continue };
             (0..CALLS_PER_JOIN).for_each(|_| receive(&mut record, &mut receiver, &mut random));
             record.finish(|| drop(receiver));
@@ -107,8 +119,34 @@ pub fn work(role: &[String]) {
     say(&format!("done: {} calls went well, {} failed, slowest {:?}", record.well, record.errors, record.slowest));
 }
 
-fn send(record: &mut Record, sender: &mut Sender, random: &mut Random) {
-    let len = random.below(sender.max_len() as u64 + 1) as usize;
+/// The queue as one of values, if it is one, most often.
+fn as_values(name: &str, random: &mut Random) -> Option<Queue<Value>> {
+    if random.below(4) > 0 { Queue::open(name).ok()?.typed().ok() } else { None }
+}
+
+fn send_values(record: &mut Record, queue: &Queue<Value>, random: &mut Random) {
+    let Some(mut sender) = record.call(|| queue.sender()) else { return };
+    for _ in 0..CALLS_PER_JOIN {
+        let many = 1 + random.below(70) as usize;
+        record.call(|| sender.send_slices_with(many, |some| some.fill([many as u64; 3])));
+    }
+    record.finish(|| drop(sender));
+}
+
+fn receive_values(record: &mut Record, queue: &Queue<Value>, random: &mut Random) {
+    let Some(mut receiver) = record.call(|| queue.receiver()) else { return };
+    for _ in 0..CALLS_PER_JOIN {
+        let (many, mut read) = (random.below(70) as usize, 0);
+        let look_at = |some: &[Value]| read += std::hint::black_box(some.to_vec()).len();
+        let timeout = if random.below(4) == 0 { TIMEOUT } else { Duration::ZERO };
+        let count = record.call(|| receiver.pull_slices_with(many, timeout, look_at));
+        assert!(read <= many && count.is_none_or(|count| count == read));
+    }
+    record.finish(|| drop(receiver));
+}
+
+fn send(record: &mut Record, sender: &mut Sender, fixed: bool, random: &mut Random) {
+    let len = if fixed { sender.max_len() as u64 } else { random.below(sender.max_len() as u64 + 1) } as usize;
     let message = vec![len as u8; len];
     match random.below(4) {
         0 => drop(record.call(|| sender.try_send(&message))),
