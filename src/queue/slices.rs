@@ -14,6 +14,7 @@ use super::{Receiver, Sender};
 use crate::error::{RecvError, SendBatchError, SendError};
 use crate::payload::Payload;
 use crate::ring::{Memory, ReceiveEnd, Run, SendEnd};
+use crate::wait::Deadline;
 
 impl<T: Payload> Sender<T> {
     /// Sends `count` messages, in order, and has `write` write them in place, as slices: in a [packed](crate::Options::packed) queue as
@@ -34,8 +35,33 @@ impl<T: Payload> Sender<T> {
     /// # Ok::<(), ringpost::Error>(())
     /// ```
     #[inline]
-    pub fn send_slices_with(&mut self, count: usize, mut write: impl FnMut(&mut [T])) -> Result<usize, SendBatchError> {
-        let (limit, mut sent) = (self.policy(), 0);
+    pub fn send_slices_with(&mut self, count: usize, write: impl FnMut(&mut [T])) -> Result<usize, SendBatchError> {
+        let limit = self.policy();
+        self.slices_within(count, limit, write)
+    }
+
+    /// Like [`send_slices_with`](Self::send_slices_with), but waits for at most `timeout` in all, whatever the policy.
+    ///
+    /// # Errors
+    /// [`SendBatchError`] says how many were sent before the one that failed.
+    #[inline]
+    pub fn send_slices_with_timeout(
+        &mut self,
+        count: usize,
+        timeout: Duration,
+        write: impl FnMut(&mut [T]),
+    ) -> Result<usize, SendBatchError> {
+        self.slices_within(count, Limit::Until(Deadline::after(timeout)), write)
+    }
+
+    #[inline]
+    fn slices_within(
+        &mut self,
+        count: usize,
+        limit: Limit,
+        mut write: impl FnMut(&mut [T]),
+    ) -> Result<usize, SendBatchError> {
+        let mut sent = 0;
         while sent < count {
             let most = TOGETHER.min((count - sent) as u64);
             sent += self.send_slice_with(most, limit, &mut write).map_err(|error| SendBatchError { sent, error })?;
@@ -100,10 +126,11 @@ impl Drop for Claim<'_> {
 
 impl<T: Payload> Receiver<T> {
     /// Waits for the first message, for at most `timeout` in all (monotonic clock), and has `read` read it and those that are
-    /// there then, up to `size`, in order and in place, as slices: in a [packed](crate::Options::packed) queue one slice of all that
+    /// there then, up to `size`, in order and in place, as slices: in a [packed](crate::Options::packed) queue of several that
     /// lie side by side, elsewhere one for each message. Returns how many it has read: 0 if there was none.
     ///
-    /// Fewer than `size` does not say that no more are there. Their slots are free again when the call returns. Should `read`
+    /// Fewer than `size` does not say that no more are there, nor is a slice as long as it could be: what was there before this
+    /// receiver joined, and what came back, is shown one by one. Their slots are free again when the call returns. Should `read`
     /// panic, or the process die in it, all messages of the slice are delivered again, and count as delivered.
     ///
     /// # Errors

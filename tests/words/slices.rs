@@ -175,9 +175,11 @@ fn a_full_queue_says_how_far_it_came() {
                 });
                 let failed = failed.unwrap_err();
                 assert_eq!((failed.sent, &failed.error, written), (64, &error, 64));
-                assert_eq!((queue.size(), queue.stat().totals.dropped), (64, 2 * round - 1));
+                assert_eq!((queue.size(), queue.stat().totals.dropped), (64, 3 * round - 2));
                 let failed = tx.send_slices_with(1, |_| unreachable!()).unwrap_err();
                 assert_eq!((failed.sent, failed.error), (0, error.clone()));
+                let failed = tx.send_slices_with_timeout(1, short, |_| unreachable!()).unwrap_err();
+                assert_eq!((failed.sent, failed.error), (0, SendError::TimedOut));
                 assert_eq!(sent - from, 64);
                 while got < sent {
                     receive(&mut rx, &mut got, 50, |number| number);
