@@ -134,8 +134,8 @@ fn may_be_packed(request: &Request) -> Result<(), OutOfRange> {
         return Ok(());
     }
     let ends = |what, ends| in_range(what, ends as u64, Ends::Single as u64, Ends::Single as u64);
-    ends("senders of a packed queue", request.senders)?;
-    ends("receivers of a packed queue", request.receivers)?;
+    ends("senders of a packed queue (1: one)", request.senders)?;
+    ends("receivers of a packed queue (1: one)", request.receivers)?;
     let overwrites = (request.when_full == WhenFull::Overwrite).into();
     in_range("overwriting in a packed queue (0: no)", overwrites, 0, 0)?;
     in_range("messages of one length in a packed queue (1: yes)", request.fixed_len.into(), 1, 1)
@@ -251,8 +251,8 @@ mod tests {
     fn only_one_sender_and_one_receiver_pack_messages_of_one_length_and_replace_none() {
         let good = packed(64, 8);
         let refused = [
-            (Request { senders: Ends::Multi, ..good }, "senders of a packed queue"),
-            (Request { receivers: Ends::Multi, ..good }, "receivers of a packed queue"),
+            (Request { senders: Ends::Multi, ..good }, "senders of a packed queue (1: one)"),
+            (Request { receivers: Ends::Multi, ..good }, "receivers of a packed queue (1: one)"),
             (Request { when_full: WhenFull::Overwrite, ..good }, "overwriting in a packed queue (0: no)"),
             (Request { fixed_len: false, ..good }, "messages of one length in a packed queue (1: yes)"),
         ];
