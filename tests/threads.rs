@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{ALL_ENDS, LONG, named};
+use common::{ALL_ENDS, LONG, UniqueName, named};
 use content::Random;
 use ringpost::{Ends, Options, Queue, Receiver, Sender, WhenFull};
 
@@ -158,4 +158,41 @@ fn send_what_fits(mut tx: Sender, sender: u32) {
             thread::yield_now();
         }
     }
+}
+
+/// Values in slices, in batches and one by one, some of which come back, through a packed queue with a sender's and a receiver's successors.
+#[test]
+fn threads_share_one_packed_mapping() {
+    let options = Options::of::<u64>(64).senders(Ends::Single).receivers(Ends::Single).packed(true);
+    let name = UniqueName::new("threads");
+    let queue = Queue::create(&name, options).expect("a new queue");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut numbers = 0..u64::from(EACH);
+            while !numbers.is_empty() {
+                let mut tx = queue.sender().expect("it is free");
+                let count = numbers.clone().count().min(100);
+                let fill = |some: &mut [u64]| some.iter_mut().zip(&mut numbers).for_each(|(one, number)| *one = number);
+                tx.send_slices_with_timeout(count, LONG, fill).expect("room");
+                tx.send_batch_timeout(numbers.by_ref().take(20), LONG).expect("room");
+                numbers.by_ref().take(5).for_each(|number| tx.send_timeout(&number, LONG).expect("room"));
+            }
+        });
+        let (mut rx, mut next) = (queue.receiver().expect("it is free"), 0);
+        while next < u64::from(EACH) {
+            let mut expect = |number: &u64| {
+                assert_eq!(*number, next);
+                next += 1;
+            };
+            rx.pull_slices_with(40, LONG, |some| some.iter().for_each(&mut expect)).expect("it is open");
+            rx.pull_some_with(10, Duration::ZERO, &mut expect).expect("it is open");
+            // It comes again, for the next receiver.
+            let comes_again = rx.try_recv().expect("it is open").map(|message| message.nack()).is_some();
+            if comes_again {
+                drop(rx);
+                rx = queue.receiver().expect("it is free");
+            }
+        }
+    });
+    assert_eq!(queue.size(), 0);
 }
