@@ -19,9 +19,13 @@ const IN_PLACE: usize = 4096;
 /// The limit that the machine sets: its name in the registry, and the bytes of its message, which fill a line with their turn.
 const LIMIT: (&str, usize) = ("line", 48);
 
+/// One sender and one receiver, whose queue may be packed, and the sizes of values for which that is compared.
+const SINGLE: &str = "ringpost-single";
+const PACKED_SIZES: [usize; 2] = [8, 64];
+
 /// What each pair of ends is called in the registry.
 const FORMS: [(WhichEnds, WhichEnds, &str); 4] = [
-    (WhichEnds::Single, WhichEnds::Single, "ringpost-single"),
+    (WhichEnds::Single, WhichEnds::Single, SINGLE),
     (WhichEnds::Single, WhichEnds::Multi, "ringpost-one-to-many"),
     (WhichEnds::Multi, WhichEnds::Single, "ringpost-many-to-one"),
     (WhichEnds::Multi, WhichEnds::Multi, "ringpost-multi"),
@@ -59,6 +63,9 @@ pub fn cells(args: &BenchArgs) -> Result<Vec<Outcome>, Failure> {
             cells.push(queue(form, Lane::One, len));
             if len < IN_PLACE {
                 cells.push(queue(form, Lane::Batch, len));
+            }
+            if form == SINGLE && PACKED_SIZES.contains(&len) {
+                cells.push(cell("ringpost-single-packed", Lane::Batch, len));
             }
         }
     }
@@ -109,7 +116,7 @@ mod tests {
     #[test]
     fn by_default_both_sides_are_alike() {
         let cells = cells(&args(&[], WhichEnds::Both)).unwrap();
-        assert_eq!(cells.len(), 1 + 2 * 3 + 2 * (2 * 3 + 1));
+        assert_eq!(cells.len(), 1 + 2 * 3 + 2 * (2 * 3 + 1) + 2);
         assert_eq!((cells[0].cell.kind, ends_of(&cells[0].cell.transport)), (Kind::Limit, None));
         assert!(cells[1..].iter().all(|outcome| ends_of(&outcome.cell.transport).is_some_and(|[a, b]| a == b)));
     }

@@ -120,6 +120,7 @@ fn manner(cell: &Cell) -> String {
         Some("copy") => "bytes",
         Some("typed") => "typed",
         Some("value") => "values",
+        Some("packed") => "packed",
         _ => "in place",
     };
     if cell.lane == Lane::Batch { format!("{what}, {BATCH} at a time") } else { what.to_owned() }
