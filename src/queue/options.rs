@@ -199,7 +199,7 @@ impl<T: ?Sized + Payload> Options<T> {
     /// [`max_len`](Self::max_len); they lie at multiples of 8 bytes, or of their alignment if that is more. By default not.
     ///
     /// For streams of small values at the highest rate; the most is gained with
-    /// [`send_slices_with`](crate::Sender::send_slices_with) and [`pull_slices_with`](crate::Receiver::pull_slices_with). A round trip takes
+    /// [`send_slices_with`](crate::Sender::send_slices_with) and [`pull_slices_with`](crate::Receiver::pull_slices_with). A round trip may take
     /// longer, since what tells of a message is on a line of its own, and the messages of a batch show together, up to 32 at a
     /// time, instead of one after another.
     ///

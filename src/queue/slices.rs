@@ -89,7 +89,8 @@ impl<T: Payload> Sender<T> {
         let run = claimed.pieces(link.ring.capacity()).next().unwrap_or(claimed);
         let claim = Claim { link, end, rest: claimed };
         let from = claim.link.ring.slot(run.first).payload().cast::<T>();
-        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are ours by the claim until they are committed; and whatever is in them is a valid value.
+        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are ours by
+        // the claim until they are committed; and whatever is in them is a valid value.
         write(unsafe { from_raw_parts_mut(from, run.count as usize) });
         claim.commit(run, size_of::<T>() as u64);
         Ok(run.count as usize)

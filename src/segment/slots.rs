@@ -35,6 +35,8 @@ pub(crate) struct Slots {
     payload_stride: usize,
     fixed_len: bool,
     packed: bool,
+    /// And messages fill their slots.
+    contiguous: bool,
     /// Words that share a cache line, less one.
     word_line_mask: u64,
     segment: Arc<Segment>,
@@ -61,6 +63,7 @@ impl Slots {
             payload_stride: geometry.payload_stride as usize,
             fixed_len: geometry.request.fixed_len,
             packed: geometry.request.packed,
+            contiguous: geometry.request.packed && geometry.request.max_len == geometry.payload_stride,
             word_line_mask: (64 / geometry.word_stride).max(1) - 1,
             segment,
         }
@@ -121,7 +124,7 @@ impl Slots {
     /// Whether they fill their slots, too, so that nothing lies between them.
     #[inline]
     pub(crate) fn is_contiguous(&self) -> bool {
-        self.packed && self.segment.header().geometry.request.max_len as usize == self.payload_stride
+        self.contiguous
     }
 
     /// Whether messages lie side by side, and tail alone commits them.

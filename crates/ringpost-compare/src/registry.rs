@@ -256,7 +256,7 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ours(
         "ringpost-single-packed",
-        "single ends, values side by side (packed); send, recv_with or pull_some_with in place",
+        "single ends, values side by side (packed); send or send_slices_with, recv_with or pull_slices_with in place",
         few!(SinglePacked),
     ),
     ours(
