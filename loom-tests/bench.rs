@@ -188,7 +188,7 @@ impl Bench {
         let end = if self.ends.single_receiver && !self.ends.overwrite {
             ReceiveEnd::Single(SingleReceiver::join(&**self).expect("the words are sound"))
         } else {
-            ReceiveEnd::Multi(MultiReceiver::new(number))
+            ReceiveEnd::Multi(MultiReceiver::new(number, self.ends.overwrite))
         };
         Receiver { bench: Arc::clone(self), end, got: Vec::new() }
     }

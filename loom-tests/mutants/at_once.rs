@@ -11,8 +11,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: a claim that failed counts",
         MS,
-        "&& may() && self.exchange(slot.word(), lap, free);",
-        "&& may() && (self.exchange(slot.word(), lap, free), true).1;",
+        "&& may() && self.exchange(slot.word(), lap, free, 1);",
+        "&& may() && (self.exchange(slot.word(), lap, free, 1), true).1;",
     ),
     kill(
         "at once: a slot is claimed that is not free",
@@ -41,8 +41,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: a value is read after its slot is free",
         MR,
-        "read(slot);\n        self.release_one(memory, position)",
-        "self.release_one(memory, position);\n        read(slot);\n        true",
+        "read(slot);\n        self.free_one(memory, position);",
+        "self.free_one(memory, position);\n        read(slot);",
     ),
     kill(
         "at once: head goes past the next message, too",

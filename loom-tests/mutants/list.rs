@@ -1,6 +1,6 @@
 //! The mutants.
 
-use super::{at_once, held, packed, rows, waiting, windows};
+use super::{at_once, held, packed, rows, runs, waiting, windows};
 
 /// One weakening of one file.
 pub struct Mutant {
@@ -39,7 +39,15 @@ pub const fn kill(name: &'static str, file: &'static str, from: &'static str, to
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    let others = [at_once::MUTANTS, held::MUTANTS, packed::MUTANTS, rows::MUTANTS, waiting::MUTANTS, windows::MUTANTS];
+    let others = [
+        at_once::MUTANTS,
+        held::MUTANTS,
+        packed::MUTANTS,
+        rows::MUTANTS,
+        runs::MUTANTS,
+        waiting::MUTANTS,
+        windows::MUTANTS,
+    ];
     MUTANTS.iter().chain(others.into_iter().flatten())
 }
 
@@ -66,12 +74,6 @@ const MUTANTS: &[Mutant] = &[
         "store(Word::ready(lap).bits(), Ordering::Relaxed)",
     ),
     kill(
-        "multi sender: abort Relaxed",
-        MS,
-        "store(skip.bits(), Ordering::Release)",
-        "store(skip.bits(), Ordering::Relaxed)",
-    ),
-    kill(
         "multi sender: head Relaxed",
         MS,
         "memory.head().load(Ordering::Acquire)",
@@ -84,12 +86,6 @@ const MUTANTS: &[Mutant] = &[
         "store(ready.bits(), Ordering::Relaxed);\n        let tail",
     ),
     kill("senders: batch Relaxed", MOD, "word.store(ready, Ordering::Release)", "word.store(ready, Ordering::Relaxed)"),
-    kill(
-        "multi receiver: batch Relaxed",
-        MR,
-        "word.store(free, Ordering::Release)",
-        "word.store(free, Ordering::Relaxed)",
-    ),
     kill(
         "single sender: tail Relaxed",
         SS,
@@ -113,12 +109,6 @@ const MUTANTS: &[Mutant] = &[
         MR,
         "store(free.bits(), Ordering::Release)",
         "store(free.bits(), Ordering::Relaxed)",
-    ),
-    kill(
-        "multi receiver: give back Relaxed",
-        MR,
-        "store(back.bits(), Ordering::Release)",
-        "store(back.bits(), Ordering::Relaxed)",
     ),
     kill("multi receiver: epoch Relaxed", MR, "fetch_add(1, Ordering::Release)", "fetch_add(1, Ordering::Relaxed)"),
     kill(
@@ -166,8 +156,8 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: a multi sender's claim is not looked at",
         MS,
-        "matches!(self.claim_at(memory, tail), Ok(Step::Mine)).then_some(tail)",
-        "Some((self.claim_at(memory, tail), tail).1)",
+        "matches!(self.claim_at(memory, tail, 1), Ok(Step::Mine(_))).then_some(tail)",
+        "Some((self.claim_at(memory, tail, 1), tail).1)",
     ),
     kill(
         "the short way: tail goes past the next claim, too",
@@ -250,7 +240,7 @@ const MUTANTS: &[Mutant] = &[
         "State::Ready | State::Retry) if self.overwrite",
         "State::Ready | State::Retry) if self.overwrite || position > 0",
     ),
-    kill("overwriting is not counted", MS, "self.overwritten += u64::from(matches!(step, Step::Mine));", ""),
+    kill("overwriting is not counted", MS, "self.overwritten += u64::from(matches!(step, Step::Mine(_)));", ""),
     kill(
         "overwriting takes what is held",
         MS,
@@ -266,24 +256,17 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the epoch moves before the words",
         MR,
-        r#"        for position in run.positions() {
-            // Relaxed: it is ours, nobody else writes it.
-            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        r#"        self.for_each_held(memory, run, |held, word| {
             let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
-            // Release: give back, pairs with take.
-            memory.word(position).store(back.bits(), Ordering::Release);
-        }
+            settle(memory, held, back.bits());
+        });
         // Release: epoch, pairs with scan. After the words, so that whoever sees the new epoch finds them.
         memory.retry_epoch().fetch_add(1, Ordering::Release);"#,
         r#"        memory.retry_epoch().fetch_add(1, Ordering::Release);
-        for position in run.positions() {
-            // Relaxed: it is ours, nobody else writes it.
-            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        self.for_each_held(memory, run, |held, word| {
             let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
-            // Release: give back, pairs with take.
-            memory.word(position).store(back.bits(), Ordering::Release);
-        }
-"#,
+            settle(memory, held, back.bits());
+        });"#,
     ),
     kill("the epoch does not move", MR, "memory.retry_epoch().fetch_add(1, Ordering::Release);", ""),
     kill(
@@ -336,12 +319,7 @@ const MUTANTS: &[Mutant] = &[
         "if run.first.wrapping_add(count) >= super::read_cursor(memory.tail()) {\n                    return count;",
     ),
     // Recovery.
-    kill(
-        "recovery: exchange Relaxed",
-        RECOVER,
-        "repaired.bits(), Ordering::AcqRel",
-        "repaired.bits(), Ordering::Relaxed",
-    ),
+    kill("recovery: exchange Relaxed", RECOVER, "to.bits(), Ordering::AcqRel", "to.bits(), Ordering::Relaxed"),
     kill(
         "a dead claim becomes free",
         RECOVER,

@@ -13,6 +13,7 @@ mod held;
 mod list;
 mod packed;
 mod rows;
+mod runs;
 mod waiting;
 mod windows;
 

@@ -104,7 +104,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
         let mut end = if single {
             ReceiveEnd::Single(SingleReceiver::join(memory).expect("the words are sound"))
         } else {
-            ReceiveEnd::Multi(MultiReceiver::new(RECEIVER))
+            ReceiveEnd::Multi(MultiReceiver::new(RECEIVER, false))
         };
         let copy = |position| read.set(Some(bench.read(position)));
         // One of many goes a short way only after it has looked for what came back, and so may a single one.
@@ -167,7 +167,7 @@ fn a_receiver_dies_over_an_aborted_claim() {
             let mut sender = bench.sender(SENDER);
             sender.abort();
             let done = Mortal::live(&bench, step, |memory| {
-                let _ = MultiReceiver::new(RECEIVER).take(memory, 1);
+                let _ = MultiReceiver::new(RECEIVER, false).take(memory, 1);
             });
             died.fetch_or(done.is_none(), Relaxed);
             recover(&*bench, RECEIVER);
@@ -392,6 +392,6 @@ fn leave_a_corpse(bench: &Arc<Bench>, as_sender: bool) {
         MultiSender::new(9, false, false).claim(&**bench, 1).expect("it is empty");
     } else {
         bench.sender(SENDER).send(1);
-        MultiReceiver::new(9).take(&**bench, 1).expect("a message is there");
+        MultiReceiver::new(9, false).take(&**bench, 1).expect("a message is there");
     }
 }

@@ -140,7 +140,7 @@ fn end_comes_last(deed: Deed, ask: fn(&Bench, &Row) -> Found) {
             explore_with_more(1, Some(3), move || {
                 let bench = Bench::new(MANY, 0);
                 bench.sender(SENDER).send(1);
-                MultiReceiver::new(DEAD).take(&*bench, 1).expect("a message is there");
+                MultiReceiver::new(DEAD, false).take(&*bench, 1).expect("a message is there");
                 let row = Arc::new(Row { state: AtomicU64::new(JOINED), locked: Mutex::new(Locked::Nothing) });
                 let (b, r) = (Arc::clone(&bench), Arc::clone(&row));
                 let mut receiver = if ask_first {

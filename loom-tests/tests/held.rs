@@ -104,6 +104,7 @@ impl Keeper {
     }
 
     fn hold(&self, position: u64) -> Held {
+        self.end.borrow().part(&*self.bench, position);
         self.shared().list.hold();
         Held { shared: Arc::clone(self.shared()), position }
     }
@@ -177,7 +178,7 @@ impl Held {
     /// Releases it, or puts it back. Returns whether that made a difference.
     fn settle(self, back: bool) -> bool {
         let shared = &*self.shared;
-        let (mut end, mut settled) = (MultiReceiver::new(NUMBER), false);
+        let (mut end, mut settled) = (MultiReceiver::new(NUMBER, false), false);
         let noted_later = shared.list.settle(|parted| {
             settled = true;
             match parted {
@@ -204,7 +205,7 @@ fn end(bench: &Arc<Bench>) -> ReceiveEnd {
     if bench.ends().single_receiver {
         ReceiveEnd::Single(SingleReceiver::join(&**bench).expect("the words are sound"))
     } else {
-        ReceiveEnd::Multi(MultiReceiver::new(NUMBER))
+        ReceiveEnd::Multi(MultiReceiver::new(NUMBER, false))
     }
 }
 

@@ -365,7 +365,7 @@ fn words_mean_what_tail_says() {
         let bench = Bench::packed(1);
         let first = bench.tail().load(Unordered);
         let mean = |position: u64, word: Word| ringpost::ring::meaning(&*bench, position, word);
-        let (lap, scribbled) = (bench.lap(first), Word::claim(bench.lap(first), 7));
+        let (lap, scribbled) = (bench.lap(first), Word::claim(bench.lap(first), 7, 1));
         assert_eq!(mean(first, scribbled), Word::ready(lap - 1), "the message of a lap ago");
         assert_eq!(bench.sender(SENDER).send(1), 1);
         assert_eq!(mean(first, scribbled), Word::ready(lap));

@@ -383,7 +383,12 @@ fn release_two(single_sender: bool, newer_first: bool) {
     }
     let mut sender = sending.join().expect("the sender panicked");
     receiver.drain();
-    assert_eq!(sender.send(2), 2, "there is not room for two");
+    // One of many claims no more at once than there is in a lap.
+    let room = match sender.send(2) {
+        1 => 1 + sender.send(1),
+        room => room,
+    };
+    assert_eq!(room, 2, "there is not room for two");
     receiver.drain();
     let mut tally = Tally::default();
     tally.sender(sender.done());

@@ -181,7 +181,7 @@ fn receiver_gives_back(overwrite: bool) {
             let b = Arc::clone(&bench);
             let dying = thread::spawn(move || {
                 live(&b, step, died, |memory| {
-                    let mut end = MultiReceiver::new(DEAD);
+                    let mut end = MultiReceiver::new(DEAD, overwrite);
                     let Ok(run) = end.take(memory, 2) else { return };
                     run.positions().for_each(|position| {
                         b.read(position);
@@ -211,8 +211,8 @@ fn dying_batch(memory: &Mortal<'_>, bench: &Bench, ends: Ends) -> bool {
     let mut end = MultiSender::new(DEAD, ends.overwrite, ends.single_receiver);
     let Ok(run) = end.claim(memory, 2) else { return false };
     bench.write(run.first, 900);
-    end.commit(memory, Run { first: run.first, count: 1 });
     end.abort(memory, Run { first: run.first.wrapping_add(1), count: run.count - 1 });
+    end.commit(memory, Run { first: run.first, count: 1 });
     true
 }
 
@@ -275,7 +275,7 @@ fn receiver_of_a_batch_dies(ends: Ends) {
             let dying = thread::spawn(move || {
                 let read = RefCell::new(Vec::new());
                 let done = live(&b, step, died, |memory| {
-                    let mut end = MultiReceiver::new(DEAD);
+                    let mut end = MultiReceiver::new(DEAD, ends.overwrite);
                     let Ok(run) = end.take(memory, 2) else { return };
                     read.borrow_mut().extend(run.positions().map(|position| b.read(position)));
                     end.release(memory, run);
@@ -362,7 +362,7 @@ fn leave_a_corpse(bench: &Arc<Bench>, as_sender: bool) -> u64 {
             .first;
     }
     bench.sender(SENDER).send(1);
-    MultiReceiver::new(DEAD).take(&**bench, 1).expect("a message is there").first
+    MultiReceiver::new(DEAD, bench.ends().overwrite).take(&**bench, 1).expect("a message is there").first
 }
 
 /// The number of the dead is used again while somebody who saw what that left comes to repair it.

@@ -24,7 +24,7 @@ pub(super) fn repair(segment: &Arc<Segment>) -> Result<u64, OsError> {
     for slot in 0..walk.ring.capacity() {
         let word = walk.word(slot);
         let owner = word.owner();
-        let is_held = matches!(word.state(), Some(State::Claim | State::Take));
+        let is_held = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
         // Whoever is joined was looked at above. One that leaves now has settled its words before its row came free.
         if is_held && !walk.is_joined(owner) && walk.word(slot) == word {
             let in_the_way = InTheWay { owner, position: slot, word };

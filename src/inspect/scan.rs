@@ -91,7 +91,7 @@ impl Scan {
         self.check_lap(walk, cursors, slot, word);
         match state {
             State::Claim => self.hold(walk, Role::Sender, position, word),
-            State::Take => self.hold(walk, Role::Receiver, position, word),
+            State::Take | State::TakeRun => self.hold(walk, Role::Receiver, position, word),
             State::Retry => self.waiting += 1,
             State::Ready if !walk.free_by_head => self.waiting += 1,
             State::Ready => match walk.look(position) {
@@ -103,7 +103,7 @@ impl Scan {
             },
             State::Free | State::Skip => {}
         }
-        if matches!(state, State::Ready | State::Take | State::Retry) {
+        if matches!(state, State::Ready | State::Take | State::TakeRun | State::Retry) {
             // Whoever writes there meanwhile writes a length that is right.
             self.keep(walk.ring.check_len(walk.ring.slot(position)).err());
         }
@@ -186,7 +186,8 @@ fn receivers_blocked(walk: &Walk, cursors: &Cursors) -> Option<Block> {
             (LapOrder::Same, Some(State::Claim)) => {
                 return Some(Block { waiting: Role::Receiver, position, owner: word.owner(), word });
             }
-            (LapOrder::Same, Some(State::Take | State::Retry | State::Skip)) | (LapOrder::Newer, _) => {}
+            (LapOrder::Same, Some(State::Take | State::TakeRun | State::Retry | State::Skip))
+            | (LapOrder::Newer, _) => {}
             _ => return None,
         }
     }
@@ -211,7 +212,7 @@ fn senders_blocked(walk: &Walk, cursors: &Cursors) -> Option<Block> {
         match (word.lap_order(walk.ring.lap(position)), word.state()) {
             (LapOrder::Same, Some(State::Free)) => return None,
             (LapOrder::Same | LapOrder::Newer, _) => {}
-            (LapOrder::Previous, Some(State::Claim | State::Take)) => {
+            (LapOrder::Previous, Some(State::Claim | State::Take | State::TakeRun)) => {
                 return block(position.wrapping_sub(capacity), word.owner(), word);
             }
             _ => return None,

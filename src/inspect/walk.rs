@@ -10,7 +10,7 @@ use crate::layout::geometry::Ends;
 use crate::layout::row_state::RowState;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::participant::SharedRing;
-use crate::ring::{Memory, meaning, sent_to};
+use crate::ring::{Memory, held_word, meaning, sent_to};
 use crate::segment::Segment;
 use crate::sync::Ordering;
 
@@ -22,6 +22,8 @@ pub(super) struct Walk {
     pub(super) ring: SharedRing,
     /// A single receiver's head says what is free; it writes no words.
     pub(super) free_by_head: bool,
+    /// A word may hold the slots behind its own.
+    has_runs: bool,
 }
 
 /// What the slot of a position says about that position.
@@ -53,8 +55,9 @@ pub(super) struct Cursors {
 
 impl Walk {
     pub(super) fn new(segment: &Arc<Segment>) -> Self {
-        let free_by_head = segment.header().geometry.receive_protocol() == Ends::Single;
-        Self { ring: SharedRing::new(segment), free_by_head }
+        let geometry = &segment.header().geometry;
+        let free_by_head = geometry.receive_protocol() == Ends::Single;
+        Self { ring: SharedRing::new(segment), free_by_head, has_runs: geometry.has_runs() }
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
@@ -77,9 +80,11 @@ impl Walk {
         if self.free_by_head { cursors.head.max(lap_behind) } else { lap_behind }
     }
 
+    /// What is to be known of a slot by its word, or by the word that holds it.
     pub(super) fn word(&self, position: u64) -> Word {
         // Acquire: take, pairs with commit and abort and give back: what the word stands for can be read.
-        meaning(&self.ring, position, Word::from_bits(self.ring.word(position).load(Ordering::Acquire)))
+        let word = Word::from_bits(self.ring.word(position).load(Ordering::Acquire));
+        if self.has_runs { held_word(&self.ring, position, word) } else { meaning(&self.ring, position, word) }
     }
 
     /// What is at `position` now.
@@ -89,7 +94,7 @@ impl Walk {
             (LapOrder::Newer, _) | (LapOrder::Same, Some(State::Skip) | None) => Place::Past,
             (LapOrder::Previous | LapOrder::Ancient, _) | (LapOrder::Same, Some(State::Free)) => Place::Untouched,
             (LapOrder::Same, Some(State::Claim)) => Place::Claimed(word),
-            (LapOrder::Same, Some(State::Take)) => Place::Taken(word),
+            (LapOrder::Same, Some(State::Take | State::TakeRun)) => Place::Taken(word),
             (LapOrder::Same, Some(State::Retry)) => Place::Returned(word),
             (LapOrder::Same, Some(State::Ready)) if !self.free_by_head => Place::Ready(word),
             (LapOrder::Same, Some(State::Ready)) => self.look_by_head(position, word),

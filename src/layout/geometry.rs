@@ -119,12 +119,22 @@ impl Geometry {
 
     /// The protocol of the sending side. Overwriting needs the multi protocol on both sides.
     pub fn send_protocol(&self) -> Ends {
-        if self.request.when_full == WhenFull::Overwrite { Ends::Multi } else { self.request.senders }
+        if self.overwrites() { Ends::Multi } else { self.request.senders }
     }
 
     /// The protocol of the receiving side.
     pub fn receive_protocol(&self) -> Ends {
-        if self.request.when_full == WhenFull::Overwrite { Ends::Multi } else { self.request.receivers }
+        if self.overwrites() { Ends::Multi } else { self.request.receivers }
+    }
+
+    /// Whether a full queue gives up its oldest message.
+    pub fn overwrites(&self) -> bool {
+        self.request.when_full == WhenFull::Overwrite
+    }
+
+    /// Whether one word may hold several slots: those of one of many ends, but not where senders overwrite.
+    pub fn has_runs(&self) -> bool {
+        !self.overwrites() && [self.send_protocol(), self.receive_protocol()] != [Ends::Single; 2]
     }
 }
 

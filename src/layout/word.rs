@@ -12,8 +12,9 @@
 //!   slots comes round after 160 days. To be fooled by a repeated word, a process must be stopped between two instructions for just that
 //!   long, and go on within the one lap in 2^46 whose words are the same.
 //! * `deliveries` counts how often the message has been taken (saturating at 31). It travels in the word, so
-//!   that taking and counting are one instruction and no death can come between them.
-//! * `owner` is the endpoint that holds the slot in `Claim` and `Take` (1 to 1023), and zero otherwise.
+//!   that taking and counting are one instruction and no death can come between them. In `Claim` and `TakeRun` these bits say
+//!   instead how many slots behind this one are held by its word.
+//! * `owner` is the endpoint that holds the slot in `Claim`, `Take` and `TakeRun` (1 to 1023), and zero otherwise.
 
 /// Bits of the lap.
 pub const LAP_BITS: u32 = 46;
@@ -21,6 +22,8 @@ pub const LAP_BITS: u32 = 46;
 pub const MAX_OWNER: u16 = (1 << OWNER_BITS) - 1;
 /// The highest delivery count that a word can hold; it saturates there.
 pub const MAX_DELIVERIES: u8 = (1 << DELIVERY_BITS) - 1;
+/// The most slots that one word can hold, its own among them.
+pub const MAX_RUN: u64 = 1 << DELIVERY_BITS;
 
 const STATE_BITS: u32 = 3;
 const OWNER_BITS: u32 = 10;
@@ -37,7 +40,7 @@ const _: () = assert!(LAP_SHIFT + LAP_BITS == u64::BITS);
 pub enum State {
     /// Nobody's, ready to be claimed in this lap.
     Free = 0,
-    /// A sender is writing it.
+    /// A sender is writing it, and as many behind it as it says.
     Claim = 1,
     /// It holds a committed message that nobody has taken.
     Ready = 2,
@@ -47,6 +50,8 @@ pub enum State {
     Take = 4,
     /// It holds a message that was taken and came back.
     Retry = 5,
+    /// A receiver is reading it and as many behind it as it says, none of which had been delivered before.
+    TakeRun = 6,
 }
 
 /// How the lap of a word lies to the lap of a position.
@@ -79,12 +84,12 @@ impl Word {
         self.0
     }
 
-    /// The word of `lap`, with all its parts. `lap` is taken modulo 2^46.
+    /// The word of `lap`, with all its parts. `lap` is taken modulo 2^46; `count` is what stands in the bits of `deliveries`.
     #[inline]
-    pub const fn new(lap: u64, state: State, owner: u16, deliveries: u8) -> Self {
+    pub const fn new(lap: u64, state: State, owner: u16, count: u8) -> Self {
         Self(
             (lap & LAP_MASK) << LAP_SHIFT
-                | (deliveries as u64) << DELIVERY_SHIFT
+                | (count as u64) << DELIVERY_SHIFT
                 | (owner as u64) << OWNER_SHIFT
                 | state as u64,
         )
@@ -96,10 +101,10 @@ impl Word {
         Self::new(lap, State::Free, 0, 0)
     }
 
-    /// A slot of `lap` that `owner` is writing.
+    /// A slot of `lap` that `owner` is writing, with all `run` slots from it on (1 to [`MAX_RUN`]).
     #[inline]
-    pub const fn claim(lap: u64, owner: u16) -> Self {
-        Self::new(lap, State::Claim, owner, 0)
+    pub const fn claim(lap: u64, owner: u16, run: u64) -> Self {
+        Self::new(lap, State::Claim, owner, (run - 1) as u8)
     }
 
     /// A committed message of `lap` that nobody has taken yet.
@@ -112,6 +117,15 @@ impl Word {
     #[inline]
     pub const fn skip(lap: u64) -> Self {
         Self::new(lap, State::Skip, 0, 0)
+    }
+
+    /// Messages of `lap` that `owner` has taken and nobody before: `run` of them, in this slot and those behind it.
+    #[inline]
+    pub const fn take_run(lap: u64, owner: u16, run: u64) -> Self {
+        if run == 1 {
+            return Self::ready(lap).taken_by(owner);
+        }
+        Self::new(lap, State::TakeRun, owner, (run - 1) as u8)
     }
 
     /// The same slot in another state, without an owner and with its delivery count kept.
@@ -143,11 +157,12 @@ impl Word {
             3 => State::Skip,
             4 => State::Take,
             5 => State::Retry,
+            6 => State::TakeRun,
             _ => return None,
         })
     }
 
-    /// The endpoint that holds the slot (meaningful in `Claim` and `Take`).
+    /// The endpoint that holds the slot (meaningful in `Claim`, `Take` and `TakeRun`).
     #[inline]
     pub const fn owner(self) -> u16 {
         (self.0 >> OWNER_SHIFT) as u16 & MAX_OWNER
@@ -156,14 +171,32 @@ impl Word {
     /// How often the message has been taken.
     #[inline]
     pub const fn deliveries(self) -> u8 {
-        (self.0 >> DELIVERY_SHIFT) as u8 & MAX_DELIVERIES
+        match self.state() {
+            Some(State::TakeRun) => 1,
+            Some(State::Claim) => 0,
+            _ => self.count(),
+        }
     }
 
-    /// How often it will have been taken after one more time.
+    /// How many slots it holds, its own among them.
+    #[inline]
+    pub const fn run(self) -> u64 {
+        match self.state() {
+            Some(State::Claim | State::TakeRun) => self.count() as u64 + 1,
+            _ => 1,
+        }
+    }
+
+    /// How often a message that waits will have been taken after one more time.
     #[inline]
     pub const fn deliveries_after_take(self) -> u8 {
-        let now = self.deliveries();
+        let now = self.count();
         if now < MAX_DELIVERIES { now + 1 } else { now }
+    }
+
+    #[inline]
+    const fn count(self) -> u8 {
+        (self.0 >> DELIVERY_SHIFT) as u8 & MAX_DELIVERIES
     }
 
     /// The lap, modulo 2^46.
@@ -196,7 +229,8 @@ impl core::fmt::Debug for Word {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.state() {
             Some(state) => {
-                write!(f, "{state:?}(lap {}, owner {}, deliveries {})", self.lap(), self.owner(), self.deliveries())
+                let (lap, owner) = (self.lap(), self.owner());
+                write!(f, "{state:?}(lap {lap}, owner {owner}, deliveries {}, run {})", self.deliveries(), self.run())
             }
             None => write!(f, "invalid word {:#x}", self.0),
         }
@@ -243,7 +277,19 @@ mod tests {
 
     #[test]
     fn unknown_states_are_not_states() {
-        assert_eq!(Word::from_bits(6).state(), None);
         assert_eq!(Word::from_bits(7).state(), None);
+    }
+
+    #[test]
+    fn a_word_holds_one_to_thirty_two_slots() {
+        for run in 1..=MAX_RUN {
+            let (claim, take) = (Word::claim(9, 3, run), Word::take_run(9, 3, run));
+            assert_eq!((claim.run(), claim.deliveries(), claim.lap(), claim.owner()), (run, 0, 9, 3));
+            assert_eq!((take.run(), take.deliveries(), take.lap(), take.owner()), (run, 1, 9, 3));
+            assert_eq!(take.into_state(State::Retry), Word::new(9, State::Retry, 0, 1));
+            assert_eq!(take.undelivered(), Word::new(9, State::Retry, 0, 0));
+        }
+        assert_eq!(Word::take_run(9, 3, 1), Word::ready(9).taken_by(3));
+        assert_eq!(Word::new(9, State::Take, 3, MAX_DELIVERIES).run(), 1);
     }
 }

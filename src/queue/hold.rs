@@ -68,6 +68,7 @@ impl<T: ?Sized + Payload> Message<'_, T> {
         let shared = Arc::clone(receiver.holds.get_or_init(|| Arc::new(Shared::of(receiver))));
         // In a forked child it is the parent's, and another thread of that may have had the lock.
         if receiver.link.is_here() {
+            receiver.end.borrow().part(&receiver.link.ring, position);
             shared.list.hold();
         }
         Held { deliveries: receiver.deliveries(position), shared, position, back: false, message: PhantomData }
@@ -164,7 +165,7 @@ impl Shared {
 
     /// The slot's part: its word is ours, whichever thread we are.
     fn settle_word(&self, number: u16, run: Run, back: bool) {
-        let mut end = MultiReceiver::new(number);
+        let mut end = MultiReceiver::new(number, false);
         let signals = self.ring.signals();
         if back {
             end.give_back(&self.ring, run, true);

@@ -61,9 +61,10 @@ impl Want {
 impl<T: ?Sized + Payload> Receiver<T> {
     pub(super) fn join(segment: &Arc<Segment>) -> Result<Self, JoinError> {
         let link = Link::join(segment, Role::Receiver)?;
-        let end = match segment.header().geometry.receive_protocol() {
+        let geometry = &segment.header().geometry;
+        let end = match geometry.receive_protocol() {
             Ends::Single => ReceiveEnd::Single(SingleReceiver::join(&link.ring)?),
-            Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number())),
+            Ends::Multi => ReceiveEnd::Multi(MultiReceiver::new(link.number(), geometry.overwrites())),
         };
         let end = CachePadded::new(RefCell::new(end));
         let dead_letters = DeadLetters::of(segment.header());
@@ -408,7 +409,7 @@ impl<T: ?Sized> Drop for Receiver<T> {
         if let Some(shared) = self.holds.take() {
             // What lives on waits for nothing.
             link.watch = None;
-            let nobody = CachePadded::new(RefCell::new(ReceiveEnd::Multi(MultiReceiver::new(link.number()))));
+            let nobody = CachePadded::new(RefCell::new(ReceiveEnd::Multi(MultiReceiver::new(link.number(), false))));
             let end = core::mem::replace(&mut self.end, nobody);
             return Receiver::<[u8]>::with(link, end, self.held.get(), None).part(&shared);
         }

@@ -143,10 +143,11 @@ fn finish(link: &Link, end: &mut SendEnd, run: Run, written: u64, bytes: u64) {
         // The caller's iterator has forked, and this is the child: the slots are the parent's.
         return;
     }
+    // The rest first: it is the word of the first that holds all of the run.
+    give_up(link, end, Run { first: run.first.wrapping_add(written), count: run.count - written });
     if written > 0 {
         publish(link, end, Run { first: run.first, count: written }, bytes);
     }
-    give_up(link, end, Run { first: run.first.wrapping_add(written), count: run.count - written });
 }
 
 /// A claimed run that is being written. Dropped when the caller's code panics: what was written before is published.

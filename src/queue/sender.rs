@@ -387,10 +387,7 @@ fn send_end(link: &Link, geometry: &Geometry) -> Result<SendEnd, JoinError> {
     let free_by_head = geometry.receive_protocol() == Ends::Single;
     Ok(match geometry.send_protocol() {
         Ends::Single => SendEnd::Single(SingleSender::join(&link.ring, free_by_head)?),
-        Ends::Multi => {
-            let overwrite = geometry.request.when_full == WhenFull::Overwrite;
-            SendEnd::Multi(MultiSender::new(link.number(), overwrite, free_by_head))
-        }
+        Ends::Multi => SendEnd::Multi(MultiSender::new(link.number(), geometry.overwrites(), free_by_head)),
     })
 }
 

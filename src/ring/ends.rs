@@ -187,7 +187,8 @@ impl ReceiveEnd {
             Self::Multi(end) => {
                 let Some(position) = end.take_one(memory) else { return false };
                 if read(position, memory.slot(position)) {
-                    return end.release_one(memory, position);
+                    end.free_one(memory, position);
+                    return true;
                 }
                 end.give_back(memory, Run { first: position, count: 1 }, false);
                 false
@@ -286,7 +287,7 @@ impl ReceiveEnd {
     pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
         match self {
             Self::Single(end) => end.pass_fronts(memory, 1),
-            Self::Multi(end) => _ = end.release_one(memory, position),
+            Self::Multi(end) => end.free_one(memory, position),
         }
     }
 
@@ -335,7 +336,10 @@ impl ReceiveEnd {
     pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
         match self {
             Self::Single(end) => end.release_one(memory, position),
-            Self::Multi(end) => end.release_one(memory, position),
+            Self::Multi(end) => {
+                end.release_one(memory, position);
+                true
+            }
         }
     }
 
@@ -353,6 +357,13 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.give_back(memory, run, seen),
             Self::Multi(end) => end.give_back(memory, run, seen),
+        }
+    }
+
+    /// One of many receivers has the message at `position` held by its own word alone, so that any thread may settle it.
+    pub fn part<M: Memory>(&self, memory: &M, position: u64) {
+        if let Self::Multi(end) = self {
+            end.part(memory, position);
         }
     }
 

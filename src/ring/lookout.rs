@@ -134,7 +134,7 @@ fn message_at<M: Memory>(memory: &M, position: u64, many: bool) -> Outlook {
     match (lap, state) {
         (LapOrder::Same, Some(State::Claim)) => in_the_way(position, word),
         (LapOrder::Same, Some(State::Free)) => Outlook::InVain(None),
-        (LapOrder::Previous, Some(State::Take | State::Retry)) => Outlook::InVain(None),
+        (LapOrder::Previous, Some(State::Take | State::TakeRun | State::Retry)) => Outlook::InVain(None),
         (LapOrder::Previous, Some(_)) if !many => Outlook::InVain(None),
         // A message, something to pass over, or words that contradict each other.
         _ => Outlook::Worthwhile,
@@ -146,7 +146,7 @@ fn free_word_at<M: Memory>(memory: &M, position: u64) -> Outlook {
     let (word, lap, state) = word_at(memory, position);
     match (lap, state) {
         (LapOrder::Previous, Some(State::Ready | State::Retry)) => Outlook::InVain(None),
-        (LapOrder::Previous, Some(State::Take)) => in_the_way(last_lap(memory, position), word),
+        (LapOrder::Previous, Some(State::Take | State::TakeRun)) => in_the_way(last_lap(memory, position), word),
         _ => Outlook::Worthwhile,
     }
 }
@@ -156,7 +156,9 @@ fn room_of_many<M: Memory>(memory: &M, position: u64, overwrite: bool) -> Outloo
     let (word, lap, state) = word_at(memory, position);
     match (lap, state) {
         (LapOrder::Previous, Some(State::Ready | State::Retry)) if !overwrite => Outlook::InVain(None),
-        (LapOrder::Previous, Some(State::Claim | State::Take)) => in_the_way(last_lap(memory, position), word),
+        (LapOrder::Previous, Some(State::Claim | State::Take | State::TakeRun)) => {
+            in_the_way(last_lap(memory, position), word)
+        }
         _ => Outlook::Worthwhile,
     }
 }
@@ -172,7 +174,7 @@ fn room_of_many_behind_head<M: Memory>(memory: &M, tail: u64) -> Outlook {
     let (word, lap, state) = word_at(memory, tail);
     let ahead = tail.wrapping_sub(read_cursor(memory.head()));
     match (lap, state) {
-        (LapOrder::Previous, Some(State::Claim | State::Take)) if ahead == memory.capacity() => {
+        (LapOrder::Previous, Some(State::Claim | State::Take | State::TakeRun)) if ahead == memory.capacity() => {
             in_the_way(last_lap(memory, tail), word)
         }
         (LapOrder::Previous, Some(_)) if ahead == memory.capacity() => Outlook::InVain(None),

@@ -15,10 +15,11 @@
 //!
 //! Every message is in exactly one slot, and every change of hands is one instruction on that slot's word: a
 //! compare-and-swap where two could want it, a store where only its owner may write. A word names its lap, so a stalled
-//! process that comes back finds a word that it does not expect and fails its exchange. Payload bytes are written
+//! process that comes back finds a word that it does not expect and fails its exchange. One word may hold as many as 32 slots
+//! (`runs.rs` says why nobody else touches those behind it). Payload bytes are written
 //! between `Claim` and `Ready` and read between `Take` and the release, and each of these steps is a Release that the
-//! next one's Acquire meets. What a death leaves is a `Claim` or a `Take` that names the dead: `recover` turns the
-//! first into `Skip` and the second into `Retry`. `loom-tests/` checks all of this under every interleaving it can reach.
+//! next one's Acquire meets. What a death leaves is a `Claim`, a `Take` or a `TakeRun` that names the dead: `recover` turns the
+//! first into `Skip` and the others into `Retry`. `loom-tests/` checks all of this under every interleaving it can reach.
 #![forbid(unsafe_code)]
 
 mod ahead;
@@ -30,6 +31,7 @@ mod multi_sender;
 mod notes;
 mod packed;
 mod recover;
+mod runs;
 mod sight;
 mod single_receiver;
 mod single_sender;
@@ -42,6 +44,7 @@ pub use multi_receiver::MultiReceiver;
 pub use multi_sender::MultiSender;
 pub use packed::meaning;
 pub use recover::{count_in, recover, recover_word};
+pub use runs::held_word;
 pub use sight::Sight;
 pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
@@ -206,10 +209,10 @@ pub struct InTheWay {
 
 /// What one look at one slot came to.
 enum Step {
-    /// It is ours now.
-    Mine,
-    /// It is past this stage: help the cursor over it.
-    Passed,
+    /// It is ours now, with so many slots from it on.
+    Mine(u64),
+    /// So many slots are past this stage: help the cursor over them.
+    Passed(u64),
     /// The ring has gone on by a lap: help the cursor over all of that.
     LeftBehind,
     /// Somebody was faster: look again.

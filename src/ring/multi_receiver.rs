@@ -1,12 +1,13 @@
 //! One of many receivers: takes the message at head with a compare-and-swap that names it, and messages that came back
 //! before any other.
 
+use super::runs::{alike, cut, held_from, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
     read_cursor,
 };
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// So many messages one after another look like a stream, and more of them are likely to be there already.
 const STREAM: u64 = 32;
@@ -15,6 +16,8 @@ const STREAM: u64 = 32;
 #[derive(Debug)]
 pub struct MultiReceiver {
     owner: u16,
+    /// Senders of a full ring take its oldest message from the receivers, so that each is taken by itself.
+    overwrite: bool,
     /// Everything that came back up to this epoch has been looked at.
     pub(super) seen_epoch: Option<u64>,
     scan: Option<Scan>,
@@ -39,8 +42,8 @@ struct Scan {
 
 impl MultiReceiver {
     /// A receiver that signs what it takes with `owner` (1 to 1023).
-    pub fn new(owner: u16) -> Self {
-        Self { owner, seen_epoch: None, scan: None, limit: 0, in_a_row: 0, freed: false, redelivered: 0 }
+    pub fn new(owner: u16, overwrite: bool) -> Self {
+        Self { owner, overwrite, seen_epoch: None, scan: None, limit: 0, in_a_row: 0, freed: false, redelivered: 0 }
     }
 
     /// Takes between one and `want` messages: what came back first, then from head. Each must be released or given back.
@@ -52,10 +55,17 @@ impl MultiReceiver {
         loop {
             patience.spend()?;
             let head = read_cursor(memory.head());
-            match self.take_at(memory, head) {
-                Ok(Step::Mine) => return Ok(self.take_more(memory, head, want.min(memory.capacity()))),
-                Ok(Step::Passed) => {
-                    let next = head.wrapping_add(1);
+            match self.take_at(memory, head, want) {
+                Ok(Step::Mine(_)) if self.overwrite => {
+                    return Ok(self.take_more(memory, head, want.min(memory.capacity())));
+                }
+                Ok(Step::Mine(count)) => {
+                    let run = Run { first: head, count };
+                    advance(memory.head(), head, run.end());
+                    return Ok(run);
+                }
+                Ok(Step::Passed(count)) => {
+                    let next = head.wrapping_add(count);
                     patience.step(head, next)?;
                     help(memory.head(), head, next);
                 }
@@ -123,7 +133,8 @@ impl MultiReceiver {
         let Some(position) = self.take_at_once(memory, may) else { return false };
         let slot = memory.slot(position);
         read(slot);
-        self.release_one(memory, position)
+        self.free_one(memory, position);
+        true
     }
 
     /// With positions below `end`, it may go on at once from now on.
@@ -140,35 +151,36 @@ impl MultiReceiver {
         Sight::word(memory.word(head), Word::ready(memory.lap(head)))
     }
 
-    /// Frees the slot of a message that has been read.
+    /// Frees the slot of a message that was taken by itself and has been read.
     #[inline]
-    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) -> bool {
+    pub fn free_one<M: Memory>(&mut self, memory: &M, position: u64) {
         let free = Word::free(memory.lap(position).wrapping_add(1));
         // Release: release, pairs with claim.
         memory.word(position).store(free.bits(), Ordering::Release);
-        true
+    }
+
+    /// Frees the slot of a message that has been read.
+    #[inline]
+    pub fn release_one<M: Memory>(&mut self, memory: &M, position: u64) {
+        if own_word(memory, position).state() == Some(State::Take) {
+            return self.free_one(memory, position);
+        }
+        self.release(memory, Run { first: position, count: 1 });
     }
 
     /// Frees the slots of messages that have been read.
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
-        for piece in run.pieces(memory.capacity()) {
-            let free = Word::free(memory.lap(piece.first).wrapping_add(1)).bits();
-            for word in memory.words(piece) {
-                // Release: release, pairs with claim.
-                word.store(free, Ordering::Release);
-            }
-        }
+        self.for_each_held(memory, run, |held, _| {
+            settle(memory, held, Word::free(memory.lap(held.first).wrapping_add(1)).bits());
+        });
     }
 
     /// Puts messages back, to be taken again by anyone. `seen` says whether the program may have looked at them.
     pub fn give_back<M: Memory>(&mut self, memory: &M, run: Run, seen: bool) {
-        for position in run.positions() {
-            // Relaxed: it is ours, nobody else writes it.
-            let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
+        self.for_each_held(memory, run, |held, word| {
             let back = if seen { word.into_state(State::Retry) } else { word.undelivered() };
-            // Release: give back, pairs with take.
-            memory.word(position).store(back.bits(), Ordering::Release);
-        }
+            settle(memory, held, back.bits());
+        });
         // Release: epoch, pairs with scan. After the words, so that whoever sees the new epoch finds them.
         memory.retry_epoch().fetch_add(1, Ordering::Release);
     }
@@ -180,8 +192,34 @@ impl MultiReceiver {
 
     /// How often the message at `position`, which is ours, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
-        // Relaxed: it is ours, nobody else writes it.
-        Word::from_bits(memory.word(position).load(Ordering::Relaxed)).deliveries()
+        let word = own_word(memory, position);
+        if word.state() == Some(State::Ready) {
+            // Another word holds it.
+            return word.deliveries_after_take();
+        }
+        word.deliveries()
+    }
+
+    /// From now on the message at `position`, which is ours, is held by its own word alone, so that any thread may settle it.
+    pub fn part<M: Memory>(&self, memory: &M, position: u64) {
+        cut(memory, self.owner, position);
+        cut(memory, self.owner, position.wrapping_add(1));
+    }
+
+    /// Calls `settle` with all that is held by one word, for all of `run`, which is ours, and with that word.
+    fn for_each_held<M: Memory>(&self, memory: &M, run: Run, mut settle: impl FnMut(Run, Word)) {
+        let first = own_word(memory, run.first);
+        if first.state() != Some(State::TakeRun) || first.run() != run.count {
+            cut(memory, self.owner, run.first);
+            cut(memory, self.owner, run.end());
+        }
+        let mut rest = run;
+        while rest.count > 0 {
+            let word = own_word(memory, rest.first);
+            let count = held_from(memory, rest.first, word).min(rest.count);
+            settle(Run { first: rest.first, count }, word);
+            rest = Run { first: rest.first.wrapping_add(count), count: rest.count - count };
+        }
     }
 
     /// How many of the messages taken since the last call had been delivered before.
@@ -195,7 +233,7 @@ impl MultiReceiver {
         core::mem::take(&mut self.freed)
     }
 
-    /// Takes on behind `first`, which is ours, and moves head over all of it at once.
+    /// Takes on behind `first`, which is ours, where each is taken by itself, and moves head over all of it at once.
     fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let wanted = Run { first: first.wrapping_add(1), count: want.saturating_sub(1) };
         let mut count = 1;
@@ -214,13 +252,17 @@ impl MultiReceiver {
         run
     }
 
-    fn take_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
+    fn take_at<M: Memory>(&mut self, memory: &M, position: u64, want: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
         // Relaxed: nothing is read before the exchange, which is the Acquire.
         let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
         if word == Word::ready(lap) {
-            return Ok(exchange(memory, position, word, word.taken_by(self.owner)));
+            let run = if want == 1 || self.overwrite { 1 } else { alike(memory, position, want, word) };
+            let ours = exchange_word(memory.word(position), word, Word::take_run(lap, self.owner, run));
+            return Ok(if ours { Step::Mine(run) } else { Step::Again });
         }
+        // Acquire: pass, pairs with cut and release: what was held with it has been changed before.
+        fence(Ordering::Acquire);
         let Some(state) = word.state() else {
             return Err(contradiction("state word at head", Word::ready(lap), word));
         };
@@ -229,9 +271,10 @@ impl MultiReceiver {
             (LapOrder::Same, State::Free) => Ok(Step::Stop(None)),
             (LapOrder::Same, State::Claim) => Ok(Step::Stop(Some(InTheWay { owner: word.owner(), position, word }))),
             (LapOrder::Same, State::Skip) => Ok(self.pass_skipped(memory, position, word)),
-            (LapOrder::Same, State::Take | State::Retry) => Ok(Step::Passed),
+            (LapOrder::Same, State::TakeRun) => Ok(Step::Passed(held_from(memory, position, word))),
+            (LapOrder::Same, State::Take | State::Retry) => Ok(Step::Passed(1)),
             (LapOrder::Newer, _) => Ok(Step::LeftBehind),
-            (LapOrder::Previous, State::Take | State::Retry) => Ok(Step::Stop(None)),
+            (LapOrder::Previous, State::Take | State::TakeRun | State::Retry) => Ok(Step::Stop(None)),
             (LapOrder::Previous | LapOrder::Ancient, _) => Err(contradiction("lap at head", Word::ready(lap), word)),
         }
     }
@@ -287,7 +330,7 @@ impl MultiReceiver {
             if word.state() != Some(State::Retry) {
                 continue;
             }
-            if let Step::Mine = exchange(memory, slot, word, word.taken_by(self.owner)) {
+            if let Step::Mine(_) = exchange(memory, slot, word, word.taken_by(self.owner)) {
                 self.redelivered += u64::from(word.deliveries() > 0);
                 return Some(word.lap() << memory.shift() | slot & (memory.capacity() - 1));
             }
@@ -321,7 +364,13 @@ fn take_ready(word: &AtomicU64, ready: Word, taken: Word) -> bool {
 
 #[inline]
 fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    if exchange_word(memory.word(position), from, to) { Step::Mine } else { Step::Again }
+    if exchange_word(memory.word(position), from, to) { Step::Mine(1) } else { Step::Again }
+}
+
+#[inline]
+fn own_word<M: Memory>(memory: &M, position: u64) -> Word {
+    // Relaxed: it is ours, nobody else writes it.
+    Word::from_bits(memory.word(position).load(Ordering::Relaxed))
 }
 
 #[inline]

@@ -1,5 +1,6 @@
 //! One of many senders: claims the slot at tail with a compare-and-swap that names it.
 
+use super::runs::{alike, held_from, room, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help,
     make_all_ready, read_cursor,
@@ -33,7 +34,7 @@ impl MultiSender {
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let tail = read_cursor(memory.tail());
-        matches!(self.claim_at(memory, tail), Ok(Step::Mine)).then_some(tail)
+        matches!(self.claim_at(memory, tail, 1), Ok(Step::Mine(_))).then_some(tail)
     }
 
     /// Makes the message at `position`, the one that was claimed, visible.
@@ -93,7 +94,7 @@ impl MultiSender {
         }
         let (slot, lap) = (memory.slot(tail), memory.lap(tail));
         let free = look_to_claim(slot.word());
-        let claimed = free == Word::free(lap) && may() && self.exchange(slot.word(), lap, free);
+        let claimed = free == Word::free(lap) && may() && self.exchange(slot.word(), lap, free, 1);
         claimed.then_some((tail, slot))
     }
 
@@ -103,20 +104,27 @@ impl MultiSender {
         self.limit = end;
     }
 
-    /// Claims between one and `want` slots in a row. Each must be committed or aborted.
+    /// Claims between one and `want` slots in a row. Each must be committed or aborted, those at the end of the run first.
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         let mut patience = Patience::new(memory);
         loop {
             patience.spend()?;
             let tail = read_cursor(memory.tail());
-            match self.claim_at(memory, tail) {
-                Ok(Step::Mine) => return Ok(self.claim_more(memory, tail, want.min(memory.capacity()))),
-                Ok(Step::Passed | Step::LeftBehind) => {
-                    let next = tail.wrapping_add(1);
+            match self.claim_at(memory, tail, want) {
+                Ok(Step::Mine(_)) if self.overwrite => {
+                    return Ok(self.claim_more(memory, tail, want.min(memory.capacity())));
+                }
+                Ok(Step::Mine(count)) => {
+                    let run = Run { first: tail, count };
+                    advance(memory.tail(), tail, run.end());
+                    return Ok(run);
+                }
+                Ok(Step::Passed(count)) => {
+                    let next = tail.wrapping_add(count);
                     patience.step(tail, next)?;
                     help(memory.tail(), tail, next);
                 }
-                Ok(Step::Again) => {}
+                Ok(Step::Again | Step::LeftBehind) => {}
                 // A tail that has moved made us look at a slot that was no longer next.
                 _ if read_cursor(memory.tail()) != tail => {}
                 Ok(Step::Stop(in_the_way)) => return Err(Blocked::Wait(in_the_way)),
@@ -126,16 +134,19 @@ impl MultiSender {
     }
 
     /// Makes the message at each position of `run` visible. The payloads have been written.
+    #[inline(never)]
     pub fn commit<M: Memory>(&mut self, memory: &M, run: Run) {
-        make_all_ready(memory, run);
+        if self.overwrite {
+            // Each was claimed by itself, and those of a sender that dies here are to be the first ones.
+            return make_all_ready(memory, run);
+        }
+        settle(memory, run, Word::ready(memory.lap(run.first)).bits());
     }
 
     /// Gives up claimed slots: there will be no messages at the positions of `run`.
     pub fn abort<M: Memory>(&mut self, memory: &M, run: Run) {
-        for position in run.positions() {
-            let skip = Word::skip(memory.lap(position));
-            // Release: abort, pairs with take and claim.
-            memory.word(position).store(skip.bits(), Ordering::Release);
+        for piece in run.pieces(memory.capacity()) {
+            settle(memory, piece, Word::skip(memory.lap(piece.first)).bits());
         }
     }
 
@@ -149,12 +160,12 @@ impl MultiSender {
         core::mem::take(&mut self.overwritten)
     }
 
-    /// Claims on behind `first`, which is ours, and moves tail over all of it at once.
+    /// Claims on behind `first`, which is ours, where each slot is claimed by itself, and moves tail over all of it at once.
     fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
         let mut count = 1;
         while count < want {
             memory.fetch_ahead(first.wrapping_add(count), first.wrapping_add(want));
-            if !matches!(self.claim_at(memory, first.wrapping_add(count)), Ok(Step::Mine)) {
+            if !matches!(self.claim_at(memory, first.wrapping_add(count), 1), Ok(Step::Mine(_))) {
                 break;
             }
             count += 1;
@@ -165,48 +176,63 @@ impl MultiSender {
     }
 
     #[inline]
-    fn claim_at<M: Memory>(&mut self, memory: &M, position: u64) -> Result<Step, Blocked> {
+    fn claim_at<M: Memory>(&mut self, memory: &M, position: u64, want: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
         let word = look_to_claim(memory.word(position));
         if word == Word::free(lap) {
-            return Ok(self.step(memory, position, word));
+            return Ok(self.claim_free(memory, position, word, want));
         }
-        self.claim_other(memory, position, word)
+        self.claim_other(memory, position, word, want)
+    }
+
+    /// The slot is free, and perhaps those behind it are, too.
+    #[inline]
+    fn claim_free<M: Memory>(&self, memory: &M, position: u64, word: Word, want: u64) -> Step {
+        let run = if want == 1 || self.overwrite { 1 } else { alike(memory, position, want, word) };
+        self.step(memory, position, word, run)
     }
 
     /// The slot is not simply free.
     #[inline(never)]
-    fn claim_other<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Result<Step, Blocked> {
+    fn claim_other<M: Memory>(&mut self, memory: &M, position: u64, word: Word, want: u64) -> Result<Step, Blocked> {
         let lap = memory.lap(position);
         let Some(state) = word.state() else {
             return Err(contradiction("state word at tail", Word::free(lap), word));
         };
         match (word.lap_order(lap), state) {
-            (LapOrder::Same, State::Free) => Ok(self.step(memory, position, word)),
-            (LapOrder::Same | LapOrder::Newer, _) => Ok(Step::Passed),
+            (LapOrder::Same, State::Free) => Ok(self.step(memory, position, word, 1)),
+            (LapOrder::Same, State::Claim) => Ok(Step::Passed(held_from(memory, position, word))),
+            (LapOrder::Same | LapOrder::Newer, _) => Ok(Step::Passed(1)),
             (LapOrder::Ancient, _) | (LapOrder::Previous, State::Free) => {
                 Err(contradiction("lap at tail", Word::free(lap), word))
             }
-            (LapOrder::Previous, _) if self.free_by_head => self.claim_behind_head(memory, position, word),
+            (LapOrder::Previous, _) if self.free_by_head => self.claim_behind_head(memory, position, word, want),
             (LapOrder::Previous, State::Ready | State::Retry) if self.overwrite => {
-                let step = self.step(memory, position, word);
-                self.overwritten += u64::from(matches!(step, Step::Mine));
+                let step = self.step(memory, position, word, 1);
+                self.overwritten += u64::from(matches!(step, Step::Mine(_)));
                 Ok(step)
             }
             (LapOrder::Previous, State::Skip) => Ok(free_skipped(memory, position, word)),
             (LapOrder::Previous, State::Ready | State::Retry) => Ok(Step::Stop(None)),
-            (LapOrder::Previous, State::Claim | State::Take) => Ok(stop_at(memory, position, word)),
+            (LapOrder::Previous, State::Claim | State::Take | State::TakeRun) => Ok(stop_at(memory, position, word)),
         }
     }
 
     /// The slot is of the last lap: it is free if a single receiver's head has passed it.
-    fn claim_behind_head<M: Memory>(&mut self, memory: &M, position: u64, word: Word) -> Result<Step, Blocked> {
+    fn claim_behind_head<M: Memory>(
+        &mut self,
+        memory: &M,
+        position: u64,
+        word: Word,
+        want: u64,
+    ) -> Result<Step, Blocked> {
         // Acquire: claim, pairs with release.
         let head = memory.head().load(Ordering::Acquire);
         let ahead = position.wrapping_sub(head);
-        let uncommitted = matches!(word.state(), Some(State::Claim | State::Take));
+        let uncommitted = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
         if ahead < memory.capacity() && !uncommitted {
-            return Ok(self.step(memory, position, word));
+            // What lies behind it is of the last lap, too, and free as far as head has come.
+            return Ok(self.step(memory, position, word, room(memory, position, want.min(memory.capacity() - ahead))));
         }
         if ahead == memory.capacity() {
             return Ok(if uncommitted { stop_at(memory, position, word) } else { Step::Stop(None) });
@@ -219,13 +245,14 @@ impl MultiSender {
     }
 
     #[inline]
-    fn step<M: Memory>(&self, memory: &M, position: u64, from: Word) -> Step {
-        if self.exchange(memory.word(position), memory.lap(position), from) { Step::Mine } else { Step::Again }
+    fn step<M: Memory>(&self, memory: &M, position: u64, from: Word, run: u64) -> Step {
+        let ours = self.exchange(memory.word(position), memory.lap(position), from, run);
+        if ours { Step::Mine(run) } else { Step::Again }
     }
 
     #[inline]
-    fn exchange(&self, word: &AtomicU64, lap: u64, from: Word) -> bool {
-        let mine = Word::claim(lap, self.owner);
+    fn exchange(&self, word: &AtomicU64, lap: u64, from: Word, run: u64) -> bool {
+        let mine = Word::claim(lap, self.owner, run);
         // AcqRel: claim, pairs with release and abort and claim: whoever had the slot has read or written it before us, and
         // whoever helps tail over our claim sees the head that we saw. Relaxed on failure: we look again.
         word.compare_exchange(from.bits(), mine.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()

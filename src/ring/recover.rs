@@ -1,8 +1,10 @@
-//! What a dead endpoint held comes free: its claims become `Skip`, what it had taken becomes `Retry`.
+//! What a dead endpoint held comes free: its claims become `Skip`, what it had taken becomes `Retry`. Of a run the first slot is
+//! changed last, so that one which is cut off here is still known as a run.
 //!
 //! The caller holds the proof that `owner` is dead, and the exclusive right to recover it. Every step is an exchange
 //! of a word that names the dead, so recovery can be cut off anywhere and started over.
 
+use super::runs::{held_from, is_held_by};
 use super::{Memory, help, meaning, read_cursor};
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -41,7 +43,7 @@ pub fn count_in<M: Memory>(memory: &M) {
             (_, None) | (LapOrder::Same, Some(State::Free)) => false,
             (order, _) => matches!(order, LapOrder::Same | LapOrder::Newer),
         };
-        match tail.checked_add(1) {
+        match tail.checked_add(held_from(memory, tail, word)) {
             // The only sender stores the same or a higher one when it gets to it.
             Some(next) if claimed => help(memory.tail(), tail, next),
             _ => return,
@@ -65,11 +67,21 @@ fn repair<M: Memory>(memory: &M, position: u64, word: Word, owner: u16, total: &
     }
     let (repaired, count) = match word.state() {
         Some(State::Claim) => (Word::skip(word.lap()), &mut total.skipped),
-        Some(State::Take) => (word.into_state(State::Retry), &mut total.returned),
+        Some(State::Take | State::TakeRun) => (word.into_state(State::Retry), &mut total.returned),
         _ => return,
     };
+    for behind in (1..held_from(memory, position, word)).map(|step| position.wrapping_add(step)) {
+        // Acquire: take, pairs with commit and abort and give back.
+        let found = Word::from_bits(memory.word(behind).load(Ordering::Acquire));
+        if is_held_by(found, word) {
+            *count += u64::from(exchange(memory, behind, found, repaired));
+        }
+    }
+    *count += u64::from(exchange(memory, position, word, repaired));
+}
+
+fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> bool {
     // AcqRel: give back, pairs with take. AcqRel: abort, pairs with take and claim. Relaxed on failure: it is not the dead
     // owner's any more.
-    let won = memory.word(position).compare_exchange(word.bits(), repaired.bits(), Ordering::AcqRel, Ordering::Relaxed);
-    *count += u64::from(won.is_ok());
+    memory.word(position).compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }

@@ -271,7 +271,7 @@ pub(super) fn is_committed<M: Memory>(memory: &M, position: u64) -> bool {
 fn why_full<M: Memory>(memory: &M, position: u64, word: Word) -> Blocked {
     let lap = memory.lap(position);
     match (word.lap_order(lap), word.state()) {
-        (LapOrder::Previous, Some(State::Take)) => {
+        (LapOrder::Previous, Some(State::Take | State::TakeRun)) => {
             let position = position.wrapping_sub(memory.capacity());
             Blocked::Wait(Some(InTheWay { owner: word.owner(), position, word }))
         }

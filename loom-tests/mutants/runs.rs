@@ -1,0 +1,160 @@
+//! Mutants of runs: slots that the word of the first holds.
+
+use super::list::{Mutant, kill};
+
+const RUNS: &str = "src/ring/runs.rs";
+const MS: &str = "src/ring/multi_sender.rs";
+const MR: &str = "src/ring/multi_receiver.rs";
+const RECOVER: &str = "src/ring/recover.rs";
+
+const BEHIND: &str = r#"    for word in memory.words(behind) {
+        settle_word(word, bits);
+    }
+"#;
+const CUT: &str = r#"    memory.word(position).store(rest.bits(), Ordering::Release);
+    // Release: cut, pairs with pass.
+    memory.word(first).store(ours.bits(), Ordering::Release);
+"#;
+
+/// Weakened runs.
+pub const MUTANTS: &[Mutant] = &[
+    kill("runs: settled Relaxed", RUNS, "word.store(bits, Ordering::Release);", "word.store(bits, Ordering::Relaxed);"),
+    kill(
+        "runs: the first is settled first",
+        RUNS,
+        BEHIND,
+        r#"    settle_word(memory.word(run.first), bits);
+    for word in memory.words(behind) {
+        settle_word(word, bits);
+    }
+"#,
+    ),
+    kill("runs: only the first is settled", RUNS, BEHIND, ""),
+    kill(
+        "runs: those behind the first are seen Relaxed",
+        RUNS,
+        "word.load(Ordering::Acquire) == like.bits()",
+        "word.load(Ordering::Relaxed) == like.bits()",
+    ),
+    kill(
+        "runs: those behind the first are not looked at",
+        RUNS,
+        "word.load(Ordering::Acquire) == like.bits()",
+        "word.load(Ordering::Acquire) < u64::MAX",
+    ),
+    kill("runs: one goes on behind its lap", RUNS, "want.min(left).min(MAX_RUN)", "(want + left - left).min(MAX_RUN)"),
+    kill(
+        "runs: the first part is cut off before the rest",
+        RUNS,
+        CUT,
+        r#"    memory.word(first).store(ours.bits(), Ordering::Release);
+    // Release: cut, pairs with pass.
+    memory.word(position).store(rest.bits(), Ordering::Release);
+"#,
+    ),
+    kill(
+        "runs: the rest of a cut Relaxed",
+        RUNS,
+        "memory.word(first).store(ours.bits(), Ordering::Release);",
+        "memory.word(first).store(ours.bits(), Ordering::Relaxed);",
+    ),
+    kill(
+        "runs: a cut leaves the first as it was",
+        RUNS,
+        "memory.word(first).store(ours.bits(), Ordering::Release);",
+        "",
+    ),
+    kill("runs: the rest is one too short", RUNS, "word.run() - before)", "(word.run() - before - 1).max(1))"),
+    kill(
+        "runs: a run is found behind its end",
+        RUNS,
+        "return (word.run() > back).then_some((first, word)),",
+        "return (word.run() >= back).then_some((first, word)),",
+    ),
+    kill(
+        "runs: a look keeps the word of a run that is gone",
+        RUNS,
+        "return Word::from_bits(memory.word(slot).load(Ordering::Acquire));\n    };\n    match",
+        "return word;\n    };\n    match",
+    ),
+    kill(
+        "runs: a look does not see who holds a slot",
+        RUNS,
+        "_ if !is_held_by(word, first) => word,",
+        "_ if word == word => word,",
+    ),
+    kill(
+        "runs: a sender passes over the first of a claim only",
+        MS,
+        "Ok(Step::Passed(held_from(memory, position, word)))",
+        "Ok(Step::Passed(1))",
+    ),
+    kill(
+        "runs: a receiver passes over the first of a run only",
+        MR,
+        "Ok(Step::Passed(held_from(memory, position, word)))",
+        "Ok(Step::Passed(1))",
+    ),
+    kill("runs: what was passed over is seen Relaxed", MR, "fence(Ordering::Acquire);", "fence(Ordering::Release);"),
+    kill(
+        "runs: claimed further than head",
+        MS,
+        "room(memory, position, want.min(memory.capacity() - ahead))",
+        "room(memory, position, want)",
+    ),
+    kill("runs: claimed where senders overwrite", MS, "if want == 1 || self.overwrite { 1 }", "if want == 1 { 1 }"),
+    kill("runs: taken where senders overwrite", MR, "if want == 1 || self.overwrite { 1 }", "if want == 1 { 1 }"),
+    kill(
+        "runs: an overwriting batch shows its first last",
+        MS,
+        "return make_all_ready(memory, run);",
+        "return run.pieces(memory.capacity()).for_each(|piece| settle(memory, piece, Word::ready(memory.lap(piece.first)).bits()));",
+    ),
+    kill(
+        "runs: one that is released is freed alone",
+        MR,
+        "if own_word(memory, position).state() == Some(State::Take) {",
+        "if own_word(memory, position).state() != Some(State::Free) {",
+    ),
+    kill("runs: no cut before what is settled", MR, "cut(memory, self.owner, run.first);", ""),
+    kill("runs: no cut behind what is settled", MR, "cut(memory, self.owner, run.end());", ""),
+    kill("runs: nothing is cut before a message that is held", MR, "cut(memory, self.owner, position);", ""),
+    kill(
+        "runs: nothing is cut behind a message that is held",
+        MR,
+        "cut(memory, self.owner, position.wrapping_add(1));",
+        "",
+    ),
+    kill("runs: one behind the first was never delivered", MR, "return word.deliveries_after_take();", "return 0;"),
+    kill("runs: recovery repairs the first only", RECOVER, "(1..held_from(memory, position, word))", "(1..1)"),
+    kill(
+        "runs: recovery repairs the first one first",
+        RECOVER,
+        "    for behind in (1..held_from",
+        "    *count += u64::from(exchange(memory, position, word, repaired));\n    for behind in (1..held_from",
+    ),
+    kill(
+        "runs: recovery repairs what was settled",
+        RECOVER,
+        "if is_held_by(found, word) {",
+        "if found.lap() <= word.lap() {",
+    ),
+    kill(
+        "runs: recovery delivers what was committed of a run",
+        RUNS,
+        "LapOrder::Same, Some(State::Free | State::Ready)) => true",
+        "LapOrder::Same, Some(State::Free)) => true",
+    ),
+    kill(
+        "runs: recovery knows no slots that head has passed",
+        RUNS,
+        "(Some(State::Claim), LapOrder::Previous, Some(State::Ready | State::Skip)) => true,",
+        "",
+    ),
+    kill(
+        "runs: tail is counted over the first only",
+        RECOVER,
+        "tail.checked_add(held_from(memory, tail, word))",
+        "tail.checked_add(1)",
+    ),
+];
