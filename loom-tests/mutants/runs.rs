@@ -11,10 +11,11 @@ const BEHIND: &str = r#"    for word in memory.words(behind) {
         settle_word(word, bits);
     }
 "#;
-const CUT: &str = r#"    memory.word(position).store(rest.bits(), Ordering::Release);
-    // Release: cut, pairs with pass.
-    memory.word(first).store(ours.bits(), Ordering::Release);
-"#;
+const SETTLE: &str = r#"    for word in memory.words(behind) {
+        settle_word(word, bits);
+    }
+    settle_word(memory.word(run.first), bits);
+}"#;
 
 /// Weakened runs.
 pub const MUTANTS: &[Mutant] = &[
@@ -22,12 +23,12 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "runs: the first is settled first",
         RUNS,
-        BEHIND,
+        SETTLE,
         r#"    settle_word(memory.word(run.first), bits);
     for word in memory.words(behind) {
         settle_word(word, bits);
     }
-"#,
+}"#,
     ),
     kill("runs: only the first is settled", RUNS, BEHIND, ""),
     kill(
@@ -44,27 +45,41 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     kill("runs: one goes on behind its lap", RUNS, "want.min(left).min(MAX_RUN)", "(want + left - left).min(MAX_RUN)"),
     kill(
-        "runs: the first part is cut off before the rest",
-        RUNS,
-        CUT,
-        r#"    memory.word(first).store(ours.bits(), Ordering::Release);
-    // Release: cut, pairs with pass.
-    memory.word(position).store(rest.bits(), Ordering::Release);
-"#,
-    ),
-    kill(
         "runs: the rest of a cut Relaxed",
         RUNS,
-        "memory.word(first).store(ours.bits(), Ordering::Release);",
-        "memory.word(first).store(ours.bits(), Ordering::Relaxed);",
+        "store(rest.bits(), Ordering::Release)",
+        "store(rest.bits(), Ordering::Relaxed)",
     ),
     kill(
-        "runs: a cut leaves the first as it was",
+        "runs: the rest of a cut is one too short",
         RUNS,
-        "memory.word(first).store(ours.bits(), Ordering::Release);",
-        "",
+        "word.run() - position.wrapping_sub(first));",
+        "(word.run() - position.wrapping_sub(first)).max(2) - 1);",
     ),
-    kill("runs: the rest is one too short", RUNS, "word.run() - before)", "(word.run() - before - 1).max(1))"),
+    kill(
+        "runs: what others hold is cut",
+        RUNS,
+        "if word.state() != Some(State::TakeRun) || word.owner() != owner {",
+        "if word.state() != Some(State::TakeRun) {",
+    ),
+    kill(
+        "runs: one behind the first was never delivered",
+        MR,
+        "{ word.taken_by(self.owner) } else { word }",
+        "{ word } else { word }",
+    ),
+    kill(
+        "runs: one that is released is freed alone",
+        MR,
+        "if own_word(memory, position).state() == Some(State::Take) {",
+        "if own_word(memory, position).state() != Some(State::Free) {",
+    ),
+    kill(
+        "runs: one behind the first is settled without a cut",
+        MR,
+        "first.state() == Some(State::Ready) || first.run()",
+        "first.run()",
+    ),
     kill(
         "runs: a run is found behind its end",
         RUNS,
@@ -110,13 +125,6 @@ pub const MUTANTS: &[Mutant] = &[
         "return make_all_ready(memory, run);",
         "return run.pieces(memory.capacity()).for_each(|piece| settle(memory, piece, Word::ready(memory.lap(piece.first)).bits()));",
     ),
-    kill(
-        "runs: one that is released is freed alone",
-        MR,
-        "if own_word(memory, position).state() == Some(State::Take) {",
-        "if own_word(memory, position).state() != Some(State::Free) {",
-    ),
-    kill("runs: no cut before what is settled", MR, "cut(memory, self.owner, run.first);", ""),
     kill("runs: no cut behind what is settled", MR, "cut(memory, self.owner, run.end());", ""),
     kill("runs: nothing is cut before a message that is held", MR, "cut(memory, self.owner, position);", ""),
     kill(
@@ -125,7 +133,6 @@ pub const MUTANTS: &[Mutant] = &[
         "cut(memory, self.owner, position.wrapping_add(1));",
         "",
     ),
-    kill("runs: one behind the first was never delivered", MR, "return word.deliveries_after_take();", "return 0;"),
     kill("runs: recovery repairs the first only", RECOVER, "(1..held_from(memory, position, word))", "(1..1)"),
     kill(
         "runs: recovery repairs the first one first",

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 use loom::thread;
 use ringpost::layout::word::{State, Word};
 use ringpost::ring::{Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size};
-use ringpost_loom::{Bench, Ends, Mortal, at_every_step, explore};
+use ringpost_loom::{Bench, Ends, Mortal, Tally, at_every_step, explore};
 
 const SENDER: u16 = 1;
 const OTHER: u16 = 2;
@@ -18,6 +18,7 @@ const RECEIVER: u16 = 11;
 
 const MANY: Ends = Ends { single_sender: false, single_receiver: false, overwrite: false };
 const TO_ONE: Ends = Ends { single_receiver: true, ..MANY };
+const OVERWRITING: Ends = Ends { overwrite: true, ..MANY };
 const FROM_ONE: Ends = Ends { single_sender: true, ..MANY };
 
 fn one(position: u64) -> Run {
@@ -77,6 +78,69 @@ fn a_batch_shows_whole() {
     }
 }
 
+/// Who counts in what the dead have claimed meets the claim of a living one.
+#[test]
+fn tail_is_counted_over_a_claim_as_a_whole() {
+    explore(Some(3), || {
+        let bench = bench(MANY, 0);
+        let b = Arc::clone(&bench);
+        let sending = thread::spawn(move || b.sender(SENDER).send(3));
+        count_in(&*bench);
+        assert_eq!(bench.sender(OTHER).send(1), 1);
+        assert_eq!(sending.join().expect("it panicked"), 3);
+        let mut receiver = bench.receiver(RECEIVER);
+        receiver.drain();
+        receiver.got.sort_unstable();
+        assert_eq!(receiver.got, [100, 101, 102, 200]);
+    });
+}
+
+#[test]
+fn a_run_goes_no_further_than_head() {
+    explore(Some(3), || {
+        let bench = bench(TO_ONE, 6);
+        let mut sender = bench.sender(SENDER);
+        assert_eq!(sender.send(2), 2);
+        let b = Arc::clone(&bench);
+        let sending = thread::spawn(move || b.sender(OTHER).send(3));
+        let mut receiver = bench.receiver(RECEIVER);
+        receiver.pull(1);
+        assert!((2..=3).contains(&sending.join().expect("it panicked")));
+        receiver.drain();
+        assert_eq!(receiver.got[..4], [100, 101, 200, 201]);
+    });
+}
+
+/// Senders claim what nobody has taken there, so nothing may be held by another's word.
+#[test]
+fn where_senders_overwrite_each_word_stands_for_itself() {
+    explore(Some(2), || {
+        let bench = bench(OVERWRITING, 0);
+        bench.sender(3).send(4);
+        let b = Arc::clone(&bench);
+        let sending = thread::spawn(move || {
+            let mut sender = b.sender(SENDER);
+            sender.send(3);
+            sender.done()
+        });
+        let b = Arc::clone(&bench);
+        let other = thread::spawn(move || {
+            let mut sender = b.sender(OTHER);
+            sender.send(2);
+            sender.done()
+        });
+        let mut receiver = bench.receiver(RECEIVER);
+        receiver.pull(3);
+        let mut tally = Tally::default();
+        tally.sender((3, 4, 0));
+        tally.sender(sending.join().expect("it panicked"));
+        tally.sender(other.join().expect("it panicked"));
+        receiver.drain();
+        tally.receiver(receiver.got);
+        tally.balance();
+    });
+}
+
 /// What a receiver does with the three messages that it has taken at once.
 #[derive(Clone, Copy, Debug)]
 enum Settling {
@@ -85,16 +149,18 @@ enum Settling {
     Backwards,
     MiddleFirst,
     FirstTwo,
+    LastTwo,
     BackTheLast,
     BackTheMiddle,
 }
 
-const SETTLINGS: [Settling; 7] = [
+const SETTLINGS: [Settling; 8] = [
     Settling::Whole,
     Settling::InTurn,
     Settling::Backwards,
     Settling::MiddleFirst,
     Settling::FirstTwo,
+    Settling::LastTwo,
     Settling::BackTheLast,
     Settling::BackTheMiddle,
 ];
@@ -113,6 +179,7 @@ fn settle<M: Memory>(end: &mut MultiReceiver, memory: &M, run: Run, how: Settlin
         Settling::Backwards => (0..3).rev().for_each(|from| release(end, at(from, 1))),
         Settling::MiddleFirst => [1, 0, 2].into_iter().for_each(|from| release(end, at(from, 1))),
         Settling::FirstTwo => [at(0, 2), at(2, 1)].into_iter().for_each(|part| release(end, part)),
+        Settling::LastTwo => [at(1, 2), at(0, 1)].into_iter().for_each(|part| release(end, part)),
         Settling::BackTheLast => {
             end.give_back(memory, at(2, 1), false);
             release(end, at(0, 2));
@@ -166,6 +233,7 @@ fn what_is_parted_from_a_run_is_settled_by_any_thread() {
             let mut end = MultiReceiver::new(RECEIVER, false);
             let run = end.take(&*bench, 3).expect("three are there");
             assert_eq!(run.count, 3);
+            assert!(run.positions().all(|position| end.deliveries(&*bench, position) == 1));
             end.part(&*bench, run.first + held);
             let b = Arc::clone(&bench);
             let settling =
@@ -195,7 +263,7 @@ fn sender_dies(ends: Ends, ahead: u64) {
             let b = Arc::clone(&bench);
             let dying = thread::spawn(move || {
                 let done = live(&b, step, died, |memory| {
-                    let mut end = MultiSender::new(DEAD, false, ends.single_receiver);
+                    let mut end = MultiSender::new(DEAD, ends.overwrite, ends.single_receiver);
                     let Ok(run) = end.claim(memory, 3) else { return 0 };
                     run.positions().zip(900..).for_each(|(position, message)| b.write(position, message));
                     end.commit(memory, run);
@@ -216,12 +284,14 @@ fn sender_dies(ends: Ends, ahead: u64) {
             let mine: Vec<_> = receiver.got.iter().copied().filter(|message| *message >= 900).collect();
             match done {
                 Some(count) => assert_eq!(mine, (900..900 + count).collect::<Vec<_>>()),
+                None if ends.overwrite => {}
                 None => assert!(mine.is_empty() || mine.len() as u64 == 3.min(4 - ahead % 4), "{mine:?}"),
             }
             assert_eq!(mine, (900..900 + mine.len() as u64).collect::<Vec<_>>());
             assert!(receiver.got.contains(&200));
             let mut sender = bench.sender(SENDER);
-            assert_eq!((0..5).map(|_| sender.send(1)).sum::<u64>(), 4, "the ring is stuck");
+            let room = if ends.overwrite { 5 } else { 4 };
+            assert_eq!((0..5).map(|_| sender.send(1)).sum::<u64>(), room, "the ring is stuck");
         });
     });
 }
@@ -234,6 +304,11 @@ fn a_sender_that_dies_in_a_run_has_sent_all_of_it_or_nothing() {
     }
     // The slots were used before, and say so.
     sender_dies(TO_ONE, 4);
+}
+
+#[test]
+fn an_overwriting_sender_that_dies_in_a_batch_has_sent_the_first_of_it() {
+    sender_dies(OVERWRITING, 0);
 }
 
 /// One of many receivers dies with a run of three: nothing is lost, and what it has not released comes again.

@@ -192,12 +192,7 @@ impl MultiReceiver {
 
     /// How often the message at `position`, which is ours, has been taken.
     pub fn deliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
-        let word = own_word(memory, position);
-        if word.state() == Some(State::Ready) {
-            // Another word holds it.
-            return word.deliveries_after_take();
-        }
-        word.deliveries()
+        self.taken(own_word(memory, position)).deliveries()
     }
 
     /// From now on the message at `position`, which is ours, is held by its own word alone, so that any thread may settle it.
@@ -209,17 +204,21 @@ impl MultiReceiver {
     /// Calls `settle` with all that is held by one word, for all of `run`, which is ours, and with that word.
     fn for_each_held<M: Memory>(&self, memory: &M, run: Run, mut settle: impl FnMut(Run, Word)) {
         let first = own_word(memory, run.first);
-        if first.state() != Some(State::TakeRun) || first.run() != run.count {
-            cut(memory, self.owner, run.first);
+        if first.state() == Some(State::Ready) || first.run() != run.count {
             cut(memory, self.owner, run.end());
         }
         let mut rest = run;
         while rest.count > 0 {
             let word = own_word(memory, rest.first);
             let count = held_from(memory, rest.first, word).min(rest.count);
-            settle(Run { first: rest.first, count }, word);
+            settle(Run { first: rest.first, count }, self.taken(word));
             rest = Run { first: rest.first.wrapping_add(count), count: rest.count - count };
         }
+    }
+
+    /// The word of a slot that is ours, or what it would be if another did not hold it.
+    fn taken(&self, word: Word) -> Word {
+        if word.state() == Some(State::Ready) { word.taken_by(self.owner) } else { word }
     }
 
     /// How many of the messages taken since the last call had been delivered before.
@@ -363,14 +362,14 @@ fn take_ready(word: &AtomicU64, ready: Word, taken: Word) -> bool {
 }
 
 #[inline]
-fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
-    if exchange_word(memory.word(position), from, to) { Step::Mine(1) } else { Step::Again }
-}
-
-#[inline]
 fn own_word<M: Memory>(memory: &M, position: u64) -> Word {
     // Relaxed: it is ours, nobody else writes it.
     Word::from_bits(memory.word(position).load(Ordering::Relaxed))
+}
+
+#[inline]
+fn exchange<M: Memory>(memory: &M, position: u64, from: Word, to: Word) -> Step {
+    if exchange_word(memory.word(position), from, to) { Step::Mine(1) } else { Step::Again }
 }
 
 #[inline]

@@ -49,7 +49,8 @@ pub(super) fn held_from<M: Memory>(memory: &M, position: u64, word: Word) -> u64
     room(memory, position, word.run())
 }
 
-/// From now on a run of `owner`, which is the caller, begins at `position`, if that lies in one.
+/// From now on what `owner`, which is the caller, holds from `position` on is held by the word there, if it was not before: so the
+/// slots before may be settled. Their first word goes on to say that it holds the whole, which harms nobody: the rest is settled by itself.
 pub(super) fn cut<M: Memory>(memory: &M, owner: u16, position: u64) {
     // Relaxed: it is ours, nobody else writes it, or the next message of others.
     if memory.word(position).load(Ordering::Relaxed) != Word::ready(memory.lap(position)).bits() {
@@ -59,14 +60,9 @@ pub(super) fn cut<M: Memory>(memory: &M, owner: u16, position: u64) {
     if word.state() != Some(State::TakeRun) || word.owner() != owner {
         return;
     }
-    let before = position.wrapping_sub(first);
-    let (ours, rest) =
-        (Word::take_run(word.lap(), owner, before), Word::take_run(word.lap(), owner, word.run() - before));
-    // The new one first: in between both hold what is behind it.
+    let rest = Word::take_run(word.lap(), owner, word.run() - position.wrapping_sub(first));
     // Release: cut, pairs with pass.
     memory.word(position).store(rest.bits(), Ordering::Release);
-    // Release: cut, pairs with pass.
-    memory.word(first).store(ours.bits(), Ordering::Release);
 }
 
 /// What the `word` of a slot, which was just seen there, means if another one holds the slot. For those who only look.
