@@ -11,14 +11,15 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: a claim that failed counts",
         MS,
-        "&& may() && self.exchange(slot.word(), lap, free, 1);",
-        "&& may() && (self.exchange(slot.word(), lap, free, 1), true).1;",
+        "is_free && may() && self.exchange(slot.word(), lap, word, 1);",
+        "is_free && may() && (self.exchange(slot.word(), lap, word, 1), true).1;",
     ),
+    kill("at once: a slot is claimed that head has not passed", MS, "tail < self.free_to &&", "self.free_by_head &&"),
     kill(
         "at once: a slot is claimed that is not free",
         MS,
-        "let claimed = free == Word::free(lap) &&",
-        "let claimed = free.bits() > 0 &&",
+        "let is_free = word == Word::free(lap) ||",
+        "let is_free = word.bits() > 0 ||",
     ),
     kill(
         "at once: a message is committed before it is written",

@@ -45,22 +45,10 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     kill("runs: one goes on behind its lap", RUNS, "want.min(left).min(MAX_RUN)", "(want + left - left).min(MAX_RUN)"),
     kill(
-        "runs: the rest of a cut Relaxed",
-        RUNS,
-        "store(rest.bits(), Ordering::Release)",
-        "store(rest.bits(), Ordering::Relaxed)",
-    ),
-    kill(
         "runs: the rest of a cut is one too short",
         RUNS,
         "word.run() - position.wrapping_sub(first));",
         "(word.run() - position.wrapping_sub(first)).max(2) - 1);",
-    ),
-    kill(
-        "runs: what others hold is cut",
-        RUNS,
-        "if word.state() != Some(State::TakeRun) || word.owner() != owner {",
-        "if word.state() != Some(State::TakeRun) {",
     ),
     kill(
         "runs: one behind the first was never delivered",
@@ -114,7 +102,7 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "runs: claimed further than head",
         MS,
-        "room(memory, position, want.min(memory.capacity() - ahead))",
+        "room(memory, position, want.min(self.free_to - position))",
         "room(memory, position, want)",
     ),
     kill("runs: claimed where senders overwrite", MS, "if want == 1 || self.overwrite { 1 }", "if want == 1 { 1 }"),
@@ -125,14 +113,9 @@ pub const MUTANTS: &[Mutant] = &[
         "return make_all_ready(memory, run);",
         "return run.pieces(memory.capacity()).for_each(|piece| settle(memory, piece, Word::ready(memory.lap(piece.first)).bits()));",
     ),
-    kill("runs: no cut behind what is settled", MR, "cut(memory, self.owner, run.end());", ""),
-    kill("runs: nothing is cut before a message that is held", MR, "cut(memory, self.owner, position);", ""),
-    kill(
-        "runs: nothing is cut behind a message that is held",
-        MR,
-        "cut(memory, self.owner, position.wrapping_add(1));",
-        "",
-    ),
+    kill("runs: no cut behind what is settled", MR, "cut(memory, run.end());", ""),
+    kill("runs: nothing is cut before a message that is held", MR, "cut(memory, position);", ""),
+    kill("runs: nothing is cut behind a message that is held", MR, "cut(memory, position.wrapping_add(1));", ""),
     kill("runs: recovery repairs the first only", RECOVER, "(1..held_from(memory, position, word))", "(1..1)"),
     kill(
         "runs: recovery repairs the first one first",

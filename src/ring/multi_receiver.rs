@@ -197,15 +197,15 @@ impl MultiReceiver {
 
     /// From now on the message at `position`, which is ours, is held by its own word alone, so that any thread may settle it.
     pub fn part<M: Memory>(&self, memory: &M, position: u64) {
-        cut(memory, self.owner, position);
-        cut(memory, self.owner, position.wrapping_add(1));
+        cut(memory, position);
+        cut(memory, position.wrapping_add(1));
     }
 
     /// Calls `settle` with all that is held by one word, for all of `run`, which is ours, and with that word.
     fn for_each_held<M: Memory>(&self, memory: &M, run: Run, mut settle: impl FnMut(Run, Word)) {
         let first = own_word(memory, run.first);
         if first.state() == Some(State::Ready) || first.run() != run.count {
-            cut(memory, self.owner, run.end());
+            cut(memory, run.end());
         }
         let mut rest = run;
         while rest.count > 0 {
@@ -260,7 +260,7 @@ impl MultiReceiver {
             let ours = exchange_word(memory.word(position), word, Word::take_run(lap, self.owner, run));
             return Ok(if ours { Step::Mine(run) } else { Step::Again });
         }
-        // Acquire: pass, pairs with cut and release: what was held with it has been changed before.
+        // Acquire: pass, pairs with release: what was held with it has been changed before.
         fence(Ordering::Acquire);
         let Some(state) = word.state() else {
             return Err(contradiction("state word at head", Word::ready(lap), word));

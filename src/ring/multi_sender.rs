@@ -17,6 +17,8 @@ pub struct MultiSender {
     pub(super) overwrite: bool,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
+    /// Positions below it are free: a ring behind a single receiver's head, as that was when it was last looked at.
+    free_to: u64,
     /// With positions below it, it may go on at once.
     limit: u64,
     overwritten: u64,
@@ -25,7 +27,7 @@ pub struct MultiSender {
 impl MultiSender {
     /// A sender that signs its claims with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
-        Self { owner, overwrite, free_by_head, limit: 0, overwritten: 0 }
+        Self { owner, overwrite, free_by_head, free_to: 0, limit: 0, overwritten: 0 }
     }
 
     /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
@@ -93,8 +95,9 @@ impl MultiSender {
             return None;
         }
         let (slot, lap) = (memory.slot(tail), memory.lap(tail));
-        let free = look_to_claim(slot.word());
-        let claimed = free == Word::free(lap) && may() && self.exchange(slot.word(), lap, free, 1);
+        let word = look_to_claim(slot.word());
+        let is_free = word == Word::free(lap) || tail < self.free_to && word.is_ready(lap.wrapping_sub(1));
+        let claimed = is_free && may() && self.exchange(slot.word(), lap, word, 1);
         claimed.then_some((tail, slot))
     }
 
@@ -226,13 +229,16 @@ impl MultiSender {
         word: Word,
         want: u64,
     ) -> Result<Step, Blocked> {
+        let uncommitted = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
+        if position < self.free_to && !uncommitted {
+            return Ok(self.claim_passed(memory, position, word, want));
+        }
         // Acquire: claim, pairs with release.
         let head = memory.head().load(Ordering::Acquire);
         let ahead = position.wrapping_sub(head);
-        let uncommitted = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
         if ahead < memory.capacity() && !uncommitted {
-            // What lies behind it is of the last lap, too, and free as far as head has come.
-            return Ok(self.step(memory, position, word, room(memory, position, want.min(memory.capacity() - ahead))));
+            self.free_to = head.saturating_add(memory.capacity());
+            return Ok(self.claim_passed(memory, position, word, want));
         }
         if ahead == memory.capacity() {
             return Ok(if uncommitted { stop_at(memory, position, word) } else { Step::Stop(None) });
@@ -242,6 +248,11 @@ impl MultiSender {
             return Ok(Step::Again);
         }
         Err(Blocked::Fault(Fault::corrupt("head", position.wrapping_sub(memory.capacity()), head)))
+    }
+
+    /// A single receiver's head has passed the slot, and those behind it that are below `free_to`.
+    fn claim_passed<M: Memory>(&self, memory: &M, position: u64, word: Word, want: u64) -> Step {
+        self.step(memory, position, word, room(memory, position, want.min(self.free_to - position)))
     }
 
     #[inline]

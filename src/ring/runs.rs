@@ -49,20 +49,20 @@ pub(super) fn held_from<M: Memory>(memory: &M, position: u64, word: Word) -> u64
     room(memory, position, word.run())
 }
 
-/// From now on what `owner`, which is the caller, holds from `position` on is held by the word there, if it was not before: so the
-/// slots before may be settled. Their first word goes on to say that it holds the whole, which harms nobody: the rest is settled by itself.
-pub(super) fn cut<M: Memory>(memory: &M, owner: u16, position: u64) {
-    // Relaxed: it is ours, nobody else writes it, or the next message of others.
+/// From now on what the caller holds from `position` on is held by the word there, if it was not before: so the slots before may be settled.
+/// Their first word goes on to say that it holds the whole, which harms nobody: the rest is settled by itself.
+pub(super) fn cut<M: Memory>(memory: &M, position: u64) {
+    // Relaxed: it is ours, nobody else writes it, or the next message of others, which no run of ours holds.
     if memory.word(position).load(Ordering::Relaxed) != Word::ready(memory.lap(position)).bits() {
         return;
     }
     let Some((first, word)) = first_of(memory, position) else { return };
-    if word.state() != Some(State::TakeRun) || word.owner() != owner {
+    if word.state() != Some(State::TakeRun) {
         return;
     }
-    let rest = Word::take_run(word.lap(), owner, word.run() - position.wrapping_sub(first));
-    // Release: cut, pairs with pass.
-    memory.word(position).store(rest.bits(), Ordering::Release);
+    let rest = Word::take_run(word.lap(), word.owner(), word.run() - position.wrapping_sub(first));
+    // Relaxed: it is of no use before the slots in front of it are settled, which is a Release.
+    memory.word(position).store(rest.bits(), Ordering::Relaxed);
 }
 
 /// What the `word` of a slot, which was just seen there, means if another one holds the slot. For those who only look.
