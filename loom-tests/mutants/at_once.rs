@@ -14,7 +14,7 @@ pub const MUTANTS: &[Mutant] = &[
         "is_free && may() && self.exchange(slot.word(), lap, word, 1);",
         "is_free && may() && (self.exchange(slot.word(), lap, word, 1), true).1;",
     ),
-    kill("at once: a slot is claimed that head has not passed", MS, "tail < self.free_to &&", "self.free_by_head &&"),
+    kill("at once: a slot is claimed that head has not passed", MS, "place < self.free_to &&", "self.free_by_head &&"),
     kill(
         "at once: a slot is claimed that is not free",
         MS,
@@ -30,8 +30,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: tail goes past the next claim, too",
         MS,
-        "help(memory.tail(), position, position.wrapping_add(1));\n        true",
-        "help(memory.tail(), position, position.wrapping_add(2));\n        true",
+        "self.go_on(memory, position.wrapping_add(1));\n        true",
+        "self.go_on(memory, position.wrapping_add(2));\n        true",
     ),
     kill(
         "at once: a take that failed counts",
@@ -48,14 +48,14 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: head goes past the next message, too",
         MR,
-        "help(memory.head(), head, head.wrapping_add(1));\n        Some(head)",
-        "help(memory.head(), head, head.wrapping_add(2));\n        Some(head)",
+        "self.go_on(memory, place.wrapping_add(1));\n        Some(place)",
+        "self.go_on(memory, place.wrapping_add(2));\n        Some(place)",
     ),
     kill(
         "at once: what came back is passed over",
         MR,
-        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let head = read_cursor(memory.head());\n        if head >= self.limit {",
-        "        let head = read_cursor(memory.head());\n        if head >= self.limit {",
+        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let place = self.place(memory);\n        if place >= self.limit {",
+        "        let place = self.place(memory);\n        if place >= self.limit {",
     ),
     kill(
         "at once: what one of many was shown and keeps does not say so",

@@ -156,14 +156,14 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "the short way: a multi sender's claim is not looked at",
         MS,
-        "matches!(self.claim_at(memory, tail, 1), Ok(Step::Mine(_))).then_some(tail)",
-        "Some((self.claim_at(memory, tail, 1), tail).1)",
+        "matches!(self.claim_at(memory, place, 1), Ok(Step::Mine(_))).then_some(place)",
+        "Some((self.claim_at(memory, place, 1), place).1)",
     ),
     kill(
         "the short way: tail goes past the next claim, too",
         MS,
-        "help(memory.tail(), position, position.wrapping_add(1));\n    }",
-        "help(memory.tail(), position, position.wrapping_add(2));\n    }",
+        "self.go_on(memory, position.wrapping_add(1));\n    }\n\n    /// Claims and",
+        "self.go_on(memory, position.wrapping_add(2));\n    }\n\n    /// Claims and",
     ),
     kill(
         "the short way: a single receiver goes on while something is to come again",
@@ -195,7 +195,7 @@ const MUTANTS: &[Mutant] = &[
         "let at_rest = position == self.head && !self.rewind;",
         "let at_rest = !self.rewind;",
     ),
-    kill("the short way: a take that failed counts", MR, "mine.then_some(head)", "Some(head)"),
+    kill("the short way: a take that failed counts", MR, "mine.then_some(place)", "Some(place)"),
     kill(
         "skip into the same lap",
         MR,
@@ -225,14 +225,14 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "tail goes past a claim that failed",
         MS,
-        "count += 1;\n        }\n        let run",
-        "count += 1;\n        }\n        advance(memory.tail(), first, first + count + 1);\n        let run",
+        "self.next = run.end();\n                    advance(memory.tail(), tail, self.next);",
+        "self.next = run.end() + 1;\n                    advance(memory.tail(), tail, self.next);",
     ),
     kill(
         "head goes past a take that failed",
         MR,
-        "let run = Run { first, count };\n        advance(memory.head(), first, run.end());",
-        "let run = Run { first, count };\n        advance(memory.head(), first, first + want.max(count));",
+        "self.next = run.end();\n                    advance(memory.head(), head, self.next);",
+        "self.next = run.end() + 1;\n                    advance(memory.head(), head, self.next);",
     ),
     kill(
         "what is ready is overwritten unasked",

@@ -5,6 +5,7 @@ use super::list::{Mutant, kill};
 const RUNS: &str = "src/ring/runs.rs";
 const MS: &str = "src/ring/multi_sender.rs";
 const MR: &str = "src/ring/multi_receiver.rs";
+const MOD: &str = "src/ring/mod.rs";
 const RECOVER: &str = "src/ring/recover.rs";
 
 const BEHIND: &str = r#"    for word in memory.words(behind) {
@@ -146,5 +147,32 @@ pub const MUTANTS: &[Mutant] = &[
         RECOVER,
         "tail.checked_add(held_from(memory, tail, word))",
         "tail.checked_add(1)",
+    ),
+    kill(
+        "untold: an end forgets where it has come",
+        MOD,
+        "let step = UNTOLD.min(memory.capacity());",
+        "let step = UNTOLD.min(memory.capacity()) << 20;",
+    ),
+    kill(
+        "untold: what head does not tell yet waits",
+        MOD,
+        "while place.wrapping_sub(from) < memory.capacity() {",
+        "while place != from {",
+    ),
+    kill("untold: only what tail tells is taken to be sent", MOD, "{ 2 * UNTOLD };", "{ 1 };"),
+    kill("untold: a full ring leaves tail as it is", MS, "advance(memory.tail(), tail, place);", ""),
+    kill("untold: an empty ring leaves head as it is", MR, "advance(memory.head(), head, place);", ""),
+    kill(
+        "untold: a sender begins at tail",
+        MS,
+        "read_cursor(memory.tail()).max(self.next)",
+        "read_cursor(memory.tail())",
+    ),
+    kill(
+        "untold: a receiver watches head",
+        MR,
+        "memory.head().load(Ordering::Relaxed).max(self.next)",
+        "memory.head().load(Ordering::Relaxed)",
     ),
 ];

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 use loom::thread;
 use ringpost::layout::word::{State, Word};
 use ringpost::ring::{Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size};
-use ringpost_loom::{Bench, Ends, Mortal, Tally, at_every_step, explore};
+use ringpost_loom::{Bench, Ends, Mortal, Tally, at_every_step, explore, explore_with_fewer};
 
 const SENDER: u16 = 1;
 const OTHER: u16 = 2;
@@ -196,7 +196,7 @@ fn settle<M: Memory>(end: &mut MultiReceiver, memory: &M, run: Run, how: Settlin
 fn what_is_cut_off_a_run_is_nobody_elses() {
     for ends in [MANY, FROM_ONE] {
         for how in SETTLINGS {
-            explore(Some(2), move || {
+            explore_with_fewer(1, Some(3), move || {
                 let bench = bench(ends, 0);
                 let mut sender = bench.sender(SENDER);
                 assert_eq!(sender.send(4), 4);
@@ -258,7 +258,7 @@ fn what_is_parted_from_a_run_is_settled_by_any_thread() {
 /// One of many senders dies in a batch of three: all of it has been sent, or nothing.
 fn sender_dies(ends: Ends, ahead: u64) {
     at_every_step(|step, died| {
-        explore(Some(2), move || {
+        explore_with_fewer(1, Some(3), move || {
             let bench = bench(ends, ahead);
             let b = Arc::clone(&bench);
             let dying = thread::spawn(move || {

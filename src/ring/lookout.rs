@@ -1,7 +1,9 @@
 //! Looking from afar: whether an end could go on, without taking or claiming anything, and without its private state. For
 //! those who wait for several ends, and for helpers that wait in an end's place.
 
-use super::{Blocked, InTheWay, Memory, ReceiveEnd, SendEnd, check_empty, check_full, meaning, read_cursor};
+use super::{
+    Blocked, InTheWay, Memory, ReceiveEnd, SendEnd, check_empty, check_full, claimed_to, meaning, read_cursor, taken_to,
+};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -85,13 +87,13 @@ impl Lookout {
                 if seen_epoch != Some(epoch) && memory.retry_settled().load(Ordering::Relaxed) != epoch {
                     return Outlook::Worthwhile;
                 }
-                message_at(memory, read_cursor(memory.head()), true)
+                message_at(memory, taken_to(memory), true)
             }
             Self::Unsettled => Outlook::Worthwhile,
             Self::RoomAt { tail, free_by_head: true } => room_behind_head(memory, tail),
             Self::RoomAt { tail, free_by_head: false } => free_word_at(memory, tail),
             Self::Room { overwrite, free_by_head } => {
-                let tail = read_cursor(memory.tail());
+                let tail = claimed_to(memory);
                 if free_by_head {
                     room_of_many_behind_head(memory, tail)
                 } else {
@@ -105,10 +107,10 @@ impl Lookout {
     pub fn audit<M: Memory>(self, memory: &M) -> Result<(), Blocked> {
         match self {
             Self::MessageAt(position) => check_empty(memory, position),
-            Self::Message { .. } => check_empty(memory, read_cursor(memory.head())),
+            Self::Message { .. } => check_empty(memory, taken_to(memory)),
             Self::RoomAt { tail, free_by_head: false } => check_full(memory, tail),
             Self::RoomAt { tail, free_by_head: true } => check_told(memory, tail),
-            Self::Room { free_by_head: false, .. } => check_full(memory, read_cursor(memory.tail())),
+            Self::Room { free_by_head: false, .. } => check_full(memory, claimed_to(memory)),
             Self::Unsettled | Self::Room { .. } => Ok(()),
         }
     }

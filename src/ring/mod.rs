@@ -8,6 +8,9 @@
 //! * *claimed below tail*: every position below `tail` has been claimed. Whoever reads a tail (Acquire) sees those words;
 //! * *taken below head*: every position below `head` has been taken or passed over. The same for a head.
 //!
+//! Each end knows by itself how far it has come, and tells such a cursor of it once for some messages: an exchange for each would cost more than
+//! all else. So cursors lag. Whoever begins at one walks over what it does not tell yet; the words say what that is.
+//!
 //! With a single sender, `tail` is that sender's alone. With a single receiver, `head` is that receiver's alone, every
 //! position below it is free again, and words are not freed one by one: a sender compares its position with `head`.
 //!
@@ -223,10 +226,10 @@ enum Step {
 
 /// How many messages wait to be taken, at most the capacity: a snapshot.
 pub fn size<M: Memory>(memory: &M) -> u64 {
-    // Relaxed: a snapshot promises nothing about the words behind it. Head and mark are read first, so that the
+    // Relaxed: a snapshot promises nothing about the messages. Head and mark are read first, so that the
     // difference errs towards more, and is cut off at the capacity.
     let mark = memory.delivered_to().load(Ordering::Relaxed);
-    let head = memory.head().load(Ordering::Relaxed).max(mark);
+    let head = taken_to(memory).max(mark);
     let tail = sent_to(memory);
     tail.saturating_sub(head).saturating_add(returned(memory)).min(memory.capacity())
 }
@@ -234,8 +237,39 @@ pub fn size<M: Memory>(memory: &M) -> u64 {
 /// The position behind the last message that was sent: what tail tells, and what the words say that it does not tell yet.
 pub fn sent_to<M: Memory>(memory: &M) -> u64 {
     let tail = read_cursor(memory.tail());
-    let untold = (1..memory.tail_step()).take_while(|ahead| is_committed(memory, tail.wrapping_add(ahead - 1)));
+    // One of many that dies before it tells leaves that to the next one who does.
+    let most = if memory.in_order() { memory.tail_step() } else { 2 * UNTOLD };
+    let untold = (1..most).take_while(|ahead| is_committed(memory, tail.wrapping_add(ahead - 1)));
     tail.saturating_add(untold.count() as u64)
+}
+
+/// The position of the first message that nobody has taken: what head tells, and what the words say that it does not tell yet.
+fn taken_to<M: Memory>(memory: &M) -> u64 {
+    walk(memory, read_cursor(memory.head()), |word, lap| match (lap, word.state()) {
+        (LapOrder::Same, Some(State::Take | State::TakeRun | State::Retry)) => true,
+        (lap, _) => lap == LapOrder::Newer,
+    })
+}
+
+/// The first position that nobody has claimed, in the same way.
+fn claimed_to<M: Memory>(memory: &M) -> u64 {
+    walk(memory, read_cursor(memory.tail()), |word, lap| match lap {
+        LapOrder::Same => word.state() != Some(State::Free),
+        lap => lap == LapOrder::Newer,
+    })
+}
+
+/// The first position from `from` on, within a ring, the word of which is not `passed`.
+fn walk<M: Memory>(memory: &M, from: u64, passed: impl Fn(Word, LapOrder) -> bool) -> u64 {
+    let mut place = from;
+    while place.wrapping_sub(from) < memory.capacity() {
+        let word = look(memory, place);
+        if !passed(word, word.lap_order(memory.lap(place))) {
+            break;
+        }
+        place = place.saturating_add(word.run());
+    }
+    place
 }
 
 /// How many messages have come back and not been taken again. Scans only if some may have.
@@ -276,6 +310,18 @@ fn make_all_ready<M: Memory>(memory: &M, run: Run) {
 fn help(cursor: &AtomicU64, from: u64, to: u64) {
     // Release: advance, pairs with read cursor. Relaxed on failure: somebody else has advanced it, nothing is read.
     let _ = cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+}
+
+/// How many messages that go one by one may pass before one of many ends tells its cursor.
+const UNTOLD: u64 = 8;
+
+/// Tells a cursor that all before `next` is done with, if it is time for that. `next` is one more than what was done last.
+#[inline]
+fn tell<M: Memory>(memory: &M, cursor: &AtomicU64, next: u64) {
+    let step = UNTOLD.min(memory.capacity());
+    if next & (step - 1) == 0 {
+        advance(cursor, next.wrapping_sub(step), next);
+    }
 }
 
 /// Moves a cursor to `to`, wherever below it stands.

@@ -4,7 +4,7 @@
 use super::runs::{alike, cut, held_from, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
-    read_cursor,
+    read_cursor, tell,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -21,6 +21,8 @@ pub struct MultiReceiver {
     /// Everything that came back up to this epoch has been looked at.
     pub(super) seen_epoch: Option<u64>,
     scan: Option<Scan>,
+    /// Every position below it has been taken or passed over, whether head says so yet or not.
+    next: u64,
     /// With positions below it, it may go on at once.
     limit: u64,
     /// Messages that it has taken at once since it last found none.
@@ -43,7 +45,17 @@ struct Scan {
 impl MultiReceiver {
     /// A receiver that signs what it takes with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool) -> Self {
-        Self { owner, overwrite, seen_epoch: None, scan: None, limit: 0, in_a_row: 0, freed: false, redelivered: 0 }
+        Self {
+            owner,
+            overwrite,
+            seen_epoch: None,
+            scan: None,
+            next: 0,
+            limit: 0,
+            in_a_row: 0,
+            freed: false,
+            redelivered: 0,
+        }
     }
 
     /// Takes between one and `want` messages: what came back first, then from head. Each must be released or given back.
@@ -55,25 +67,30 @@ impl MultiReceiver {
         loop {
             patience.spend()?;
             let head = read_cursor(memory.head());
-            match self.take_at(memory, head, want) {
-                Ok(Step::Mine(_)) if self.overwrite => {
-                    return Ok(self.take_more(memory, head, want.min(memory.capacity())));
-                }
+            let place = head.max(self.next);
+            match self.take_at(memory, place, want) {
                 Ok(Step::Mine(count)) => {
-                    let run = Run { first: head, count };
-                    advance(memory.head(), head, run.end());
+                    let want = if self.overwrite { want.min(memory.capacity()) } else { count };
+                    let run = self.take_more(memory, Run { first: place, count }, want);
+                    self.next = run.end();
+                    advance(memory.head(), head, self.next);
                     return Ok(run);
                 }
                 Ok(Step::Passed(count)) => {
-                    let next = head.wrapping_add(count);
-                    patience.step(head, next)?;
-                    help(memory.head(), head, next);
+                    self.next = place.wrapping_add(count);
+                    patience.step(place, self.next)?;
                 }
-                Ok(Step::LeftBehind) => catch_up(memory, head, &mut patience)?,
+                Ok(Step::LeftBehind) => {
+                    self.next = caught_up(memory, place);
+                    patience.step(place, self.next)?;
+                }
                 Ok(Step::Again) => {}
                 // A head that has moved made us look at a slot that was no longer next.
-                _ if read_cursor(memory.head()) != head => {}
-                Ok(Step::Stop(in_the_way)) => return Err(Blocked::Wait(in_the_way)),
+                _ if read_cursor(memory.head()) > place => {}
+                Ok(Step::Stop(in_the_way)) => {
+                    advance(memory.head(), head, place);
+                    return Err(Blocked::Wait(in_the_way));
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -85,13 +102,26 @@ impl MultiReceiver {
         if self.new_epoch(memory).is_some() {
             return None;
         }
-        let head = read_cursor(memory.head());
-        let ready = Word::ready(memory.lap(head));
-        let mine = take_ready(memory.word(head), ready, ready.taken_by(self.owner));
+        let place = self.place(memory);
+        let ready = Word::ready(memory.lap(place));
+        let mine = take_ready(memory.word(place), ready, ready.taken_by(self.owner));
         if mine {
-            help(memory.head(), head, head.wrapping_add(1));
+            self.go_on(memory, place.wrapping_add(1));
         }
-        mine.then_some(head)
+        mine.then_some(place)
+    }
+
+    /// Where the next message comes: behind all that is known to be taken.
+    #[inline]
+    fn place<M: Memory>(&self, memory: &M) -> u64 {
+        read_cursor(memory.head()).max(self.next)
+    }
+
+    /// All before `next` has been taken. Head is told of it once for some messages.
+    #[inline]
+    fn go_on<M: Memory>(&mut self, memory: &M, next: u64) {
+        self.next = next;
+        tell(memory, memory.head(), next);
     }
 
     /// Does what [`take_one`](Self::take_one) does with a message below the limit that `may` agrees to: the shortest way.
@@ -100,11 +130,11 @@ impl MultiReceiver {
         if self.new_epoch(memory).is_some() {
             return None;
         }
-        let head = read_cursor(memory.head());
-        if head >= self.limit {
+        let place = self.place(memory);
+        if place >= self.limit {
             return None;
         }
-        let (slot, ready) = (memory.slot(head), Word::ready(memory.lap(head)));
+        let (slot, ready) = (memory.slot(place), Word::ready(memory.lap(place)));
         // Acquire: take, pairs with commit: `may` looks at what was committed, which is ours if the exchange succeeds.
         if slot.word().load(Ordering::Acquire) != ready.bits() || !may(slot) {
             self.in_a_row = 0;
@@ -116,10 +146,10 @@ impl MultiReceiver {
         }
         self.in_a_row += 1;
         if self.in_a_row > STREAM {
-            memory.fetch_words_ahead(head);
+            memory.fetch_words_ahead(place);
         }
-        help(memory.head(), head, head.wrapping_add(1));
-        Some(head)
+        self.go_on(memory, place.wrapping_add(1));
+        Some(place)
     }
 
     /// Takes a message so, has `read` copy it, and frees its slot.
@@ -147,8 +177,8 @@ impl MultiReceiver {
     #[inline]
     pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
         // Relaxed: only watched; the take looks again.
-        let head = memory.head().load(Ordering::Relaxed);
-        Sight::word(memory.word(head), Word::ready(memory.lap(head)))
+        let place = memory.head().load(Ordering::Relaxed).max(self.next);
+        Sight::word(memory.word(place), Word::ready(memory.lap(place)))
     }
 
     /// Frees the slot of a message that was taken by itself and has been read.
@@ -187,7 +217,7 @@ impl MultiReceiver {
 
     /// Whether an empty ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
-        check_empty(memory, read_cursor(memory.head()))
+        check_empty(memory, self.place(memory))
     }
 
     /// How often the message at `position`, which is ours, has been taken.
@@ -232,10 +262,10 @@ impl MultiReceiver {
         core::mem::take(&mut self.freed)
     }
 
-    /// Takes on behind `first`, which is ours, where each is taken by itself, and moves head over all of it at once.
-    fn take_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
-        let wanted = Run { first: first.wrapping_add(1), count: want.saturating_sub(1) };
-        let mut count = 1;
+    /// Takes on behind `run`, which is ours, where each is taken by itself.
+    fn take_more<M: Memory>(&mut self, memory: &M, run: Run, want: u64) -> Run {
+        let wanted = Run { first: run.end(), count: want.saturating_sub(run.count) };
+        let Run { first, mut count } = run;
         for piece in wanted.pieces(memory.capacity()) {
             let ready = Word::ready(memory.lap(piece.first));
             let taken = ready.taken_by(self.owner);
@@ -246,9 +276,7 @@ impl MultiReceiver {
                 break;
             }
         }
-        let run = Run { first, count };
-        advance(memory.head(), first, run.end());
-        run
+        Run { first, count }
     }
 
     fn take_at<M: Memory>(&mut self, memory: &M, position: u64, want: u64) -> Result<Step, Blocked> {
@@ -272,6 +300,7 @@ impl MultiReceiver {
             (LapOrder::Same, State::Skip) => Ok(self.pass_skipped(memory, position, word)),
             (LapOrder::Same, State::TakeRun) => Ok(Step::Passed(held_from(memory, position, word))),
             (LapOrder::Same, State::Take | State::Retry) => Ok(Step::Passed(1)),
+            _ if word == Word::free(lap.wrapping_add(1)) => Ok(Step::Passed(1)),
             (LapOrder::Newer, _) => Ok(Step::LeftBehind),
             (LapOrder::Previous, State::Take | State::TakeRun | State::Retry) => Ok(Step::Stop(None)),
             (LapOrder::Previous | LapOrder::Ancient, _) => Err(contradiction("lap at head", Word::ready(lap), word)),
@@ -343,15 +372,11 @@ impl MultiReceiver {
     }
 }
 
-/// Senders that overwrite leave head behind, by any number of laps. What lies a whole ring below tail has been claimed over,
-/// so head may go there at once.
+/// Where a receiver goes on that was left behind, as by senders that overwrite, by any number of laps: what lies a whole ring below tail
+/// has been claimed over.
 #[cold]
-fn catch_up<M: Memory>(memory: &M, head: u64, patience: &mut Patience) -> Result<(), Blocked> {
-    let claimed_over = read_cursor(memory.tail()).saturating_sub(memory.capacity());
-    let next = claimed_over.max(head.wrapping_add(1));
-    patience.step(head, next)?;
-    advance(memory.head(), head, next);
-    Ok(())
+fn caught_up<M: Memory>(memory: &M, place: u64) -> u64 {
+    read_cursor(memory.tail()).saturating_sub(memory.capacity()).max(place.wrapping_add(1))
 }
 
 /// Takes the message whose word this is, if it is there.

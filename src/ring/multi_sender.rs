@@ -3,7 +3,7 @@
 use super::runs::{alike, held_from, room, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help,
-    make_all_ready, read_cursor,
+    make_all_ready, read_cursor, tell,
 };
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
@@ -21,13 +21,15 @@ pub struct MultiSender {
     free_to: u64,
     /// With positions below it, it may go on at once.
     limit: u64,
+    /// Every position below it has been claimed, whether tail says so yet or not.
+    next: u64,
     overwritten: u64,
 }
 
 impl MultiSender {
     /// A sender that signs its claims with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
-        Self { owner, overwrite, free_by_head, free_to: 0, limit: 0, overwritten: 0 }
+        Self { owner, overwrite, free_by_head, free_to: 0, limit: 0, next: 0, overwritten: 0 }
     }
 
     /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
@@ -35,15 +37,28 @@ impl MultiSender {
     /// receiver's looks seldom take the line away in between. Whoever meets the claim meanwhile moves tail itself.
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        let tail = read_cursor(memory.tail());
-        matches!(self.claim_at(memory, tail, 1), Ok(Step::Mine(_))).then_some(tail)
+        let place = self.place(memory);
+        matches!(self.claim_at(memory, place, 1), Ok(Step::Mine(_))).then_some(place)
+    }
+
+    /// Where the next message may go: behind all that is known to be claimed.
+    #[inline]
+    fn place<M: Memory>(&self, memory: &M) -> u64 {
+        read_cursor(memory.tail()).max(self.next)
+    }
+
+    /// All before `next` has been claimed. Tail is told of it once for some messages.
+    #[inline]
+    fn go_on<M: Memory>(&mut self, memory: &M, next: u64) {
+        self.next = next;
+        tell(memory, memory.tail(), next);
     }
 
     /// Makes the message at `position`, the one that was claimed, visible.
     #[inline]
     pub fn commit_one<M: Memory>(&mut self, memory: &M, position: u64) {
         make_ready(memory.word(position), memory.lap(position));
-        help(memory.tail(), position, position.wrapping_add(1));
+        self.go_on(memory, position.wrapping_add(1));
     }
 
     /// Claims and commits one message, which `write` writes.
@@ -66,7 +81,7 @@ impl MultiSender {
         let Some((position, slot)) = self.claim_at_once(memory, may) else { return false };
         write(slot);
         make_ready(slot.word(), memory.lap(position));
-        help(memory.tail(), position, position.wrapping_add(1));
+        self.go_on(memory, position.wrapping_add(1));
         true
     }
 
@@ -74,7 +89,7 @@ impl MultiSender {
     #[inline(always)]
     pub fn lend_at_once<M: Memory>(&mut self, memory: &M, may: impl FnOnce() -> bool) -> Option<u64> {
         let (position, _) = self.claim_at_once(memory, may)?;
-        help(memory.tail(), position, position.wrapping_add(1));
+        self.go_on(memory, position.wrapping_add(1));
         Some(position)
     }
 
@@ -90,15 +105,15 @@ impl MultiSender {
         memory: &'m M,
         may: impl FnOnce() -> bool,
     ) -> Option<(u64, M::Slot<'m>)> {
-        let tail = read_cursor(memory.tail());
-        if tail >= self.limit {
+        let place = self.place(memory);
+        if place >= self.limit {
             return None;
         }
-        let (slot, lap) = (memory.slot(tail), memory.lap(tail));
+        let (slot, lap) = (memory.slot(place), memory.lap(place));
         let word = look_to_claim(slot.word());
-        let is_free = word == Word::free(lap) || tail < self.free_to && word.is_ready(lap.wrapping_sub(1));
+        let is_free = word == Word::free(lap) || place < self.free_to && word.is_ready(lap.wrapping_sub(1));
         let claimed = is_free && may() && self.exchange(slot.word(), lap, word, 1);
-        claimed.then_some((tail, slot))
+        claimed.then_some((place, slot))
     }
 
     /// With positions below `end`, it may go on at once from now on.
@@ -113,24 +128,26 @@ impl MultiSender {
         loop {
             patience.spend()?;
             let tail = read_cursor(memory.tail());
-            match self.claim_at(memory, tail, want) {
-                Ok(Step::Mine(_)) if self.overwrite => {
-                    return Ok(self.claim_more(memory, tail, want.min(memory.capacity())));
-                }
+            let place = tail.max(self.next);
+            match self.claim_at(memory, place, want) {
                 Ok(Step::Mine(count)) => {
-                    let run = Run { first: tail, count };
-                    advance(memory.tail(), tail, run.end());
+                    let want = if self.overwrite { want.min(memory.capacity()) } else { count };
+                    let run = self.claim_more(memory, Run { first: place, count }, want);
+                    self.next = run.end();
+                    advance(memory.tail(), tail, self.next);
                     return Ok(run);
                 }
                 Ok(Step::Passed(count)) => {
-                    let next = tail.wrapping_add(count);
-                    patience.step(tail, next)?;
-                    help(memory.tail(), tail, next);
+                    self.next = place.wrapping_add(count);
+                    patience.step(place, self.next)?;
                 }
                 Ok(Step::Again | Step::LeftBehind) => {}
                 // A tail that has moved made us look at a slot that was no longer next.
-                _ if read_cursor(memory.tail()) != tail => {}
-                Ok(Step::Stop(in_the_way)) => return Err(Blocked::Wait(in_the_way)),
+                _ if read_cursor(memory.tail()) > place => {}
+                Ok(Step::Stop(in_the_way)) => {
+                    advance(memory.tail(), tail, place);
+                    return Err(Blocked::Wait(in_the_way));
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -155,7 +172,7 @@ impl MultiSender {
 
     /// Whether a full ring is one, and not scribbled upon.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
-        if self.free_by_head { Ok(()) } else { check_full(memory, read_cursor(memory.tail())) }
+        if self.free_by_head { Ok(()) } else { check_full(memory, self.place(memory)) }
     }
 
     /// How many messages were overwritten since the last call.
@@ -163,9 +180,9 @@ impl MultiSender {
         core::mem::take(&mut self.overwritten)
     }
 
-    /// Claims on behind `first`, which is ours, where each slot is claimed by itself, and moves tail over all of it at once.
-    fn claim_more<M: Memory>(&mut self, memory: &M, first: u64, want: u64) -> Run {
-        let mut count = 1;
+    /// Claims on behind `run`, which is ours, where each slot is claimed by itself.
+    fn claim_more<M: Memory>(&mut self, memory: &M, run: Run, want: u64) -> Run {
+        let Run { first, mut count } = run;
         while count < want {
             memory.fetch_ahead(first.wrapping_add(count), first.wrapping_add(want));
             if !matches!(self.claim_at(memory, first.wrapping_add(count), 1), Ok(Step::Mine(_))) {
@@ -173,9 +190,7 @@ impl MultiSender {
             }
             count += 1;
         }
-        let run = Run { first, count };
-        advance(memory.tail(), first, run.end());
-        run
+        Run { first, count }
     }
 
     #[inline]
