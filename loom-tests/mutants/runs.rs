@@ -133,6 +133,12 @@ pub const MUTANTS: &[Mutant] = &[
         "cut(memory, self.owner, position.wrapping_add(1));",
         "",
     ),
+    kill(
+        "runs: a claim is repaired that was committed meanwhile",
+        RECOVER,
+        "if memory.word(position).load(Ordering::Acquire) != word.bits() {",
+        "if word.state().is_none() {",
+    ),
     kill("runs: recovery repairs the first only", RECOVER, "(1..held_from(memory, position, word))", "(1..1)"),
     kill(
         "runs: recovery repairs the first one first",

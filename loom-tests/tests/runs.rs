@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 
 use loom::thread;
 use ringpost::layout::word::{State, Word};
-use ringpost::ring::{Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size};
+use ringpost::ring::{
+    Blocked, Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size,
+};
 use ringpost_loom::{Bench, Ends, Mortal, Tally, at_every_step, explore};
 
 const SENDER: u16 = 1;
@@ -435,6 +437,26 @@ fn a_look_at_a_run_tells_who_holds_what() {
                 let is_held = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
                 assert!(is_held && word.owner() == DEAD || word == settled, "{word:?}");
             }
+        });
+    }
+}
+
+/// Somebody has seen a claim in its way. Its owner commits and goes; then the one who saw it repairs what it saw.
+#[test]
+fn what_is_committed_before_its_claim_is_repaired_stays() {
+    for (ends, ahead) in [(MANY, 0), (MANY, 4), (TO_ONE, 0), (TO_ONE, 4)] {
+        explore(None, move || {
+            let bench = bench(ends, ahead);
+            let mut end = MultiSender::new(DEAD, false, ends.single_receiver);
+            let run = end.claim(&*bench, 3).expect("it is empty");
+            let seen = bench.receiver(RECEIVER).end.take(&*bench, 3);
+            let Err(Blocked::Wait(Some(in_the_way))) = seen else { panic!("{seen:?}") };
+            run.positions().zip(900..).for_each(|(position, message)| bench.write(position, message));
+            end.commit(&*bench, run);
+            recover_word(&*bench, in_the_way.position, in_the_way.word);
+            let mut receiver = bench.receiver(RECEIVER);
+            receiver.drain();
+            assert_eq!(receiver.got, [900, 901, 902]);
         });
     }
 }
