@@ -86,11 +86,12 @@ pub const MUTANTS: &[Mutant] = &[
         "return (word.run() > back).then_some((first, word)),",
         "return (word.run() >= back).then_some((first, word)),",
     ),
+    kill("runs: a look is of two instants", RUNS, "if now == word {", "if now.lap() < u64::MAX {"),
     kill(
-        "runs: a look keeps the word of a run that is gone",
+        "runs: a look does not see past what goes back",
         RUNS,
-        "return Word::from_bits(memory.word(slot).load(Ordering::Acquire));\n    };\n    match",
-        "return word;\n    };\n    match",
+        "Some(State::Take | State::Retry) if in_between => {}",
+        "Some(State::Take | State::Retry) if in_between && position == u64::MAX => {}",
     ),
     kill(
         "runs: a look does not see who holds a slot",

@@ -412,7 +412,7 @@ fn leave_a_run(bench: &Arc<Bench>, as_sender: bool) -> Run {
 /// Who only looks sees each slot of a run as its holder's, and nothing that was settled as held.
 #[test]
 fn a_look_at_a_run_tells_who_holds_what() {
-    for as_sender in [true, false] {
+    for (as_sender, back) in [(true, false), (false, false), (false, true)] {
         explore(Some(3), move || {
             let bench = bench(MANY, 0);
             let run = leave_a_run(&bench, as_sender);
@@ -422,17 +422,15 @@ fn a_look_at_a_run_tells_who_holds_what() {
                 assert_eq!((word.state(), word.owner(), word.run()), (Some(held), DEAD, 1));
             }
             let b = Arc::clone(&bench);
-            let settling = thread::spawn(move || {
-                if as_sender {
-                    MultiSender::new(DEAD, false, false).commit(&*b, run);
-                } else {
-                    MultiReceiver::new(DEAD, false).release(&*b, run);
-                }
+            let settling = thread::spawn(move || match (as_sender, back) {
+                (true, _) => MultiSender::new(DEAD, false, false).commit(&*b, run),
+                (_, true) => MultiReceiver::new(DEAD, false).give_back(&*b, run, true),
+                (_, false) => MultiReceiver::new(DEAD, false).release(&*b, run),
             });
             let words = run.positions().map(|position| look(&*bench, position));
             let words: Vec<_> = words.collect();
             settling.join().expect("the holder panicked");
-            let settled = if as_sender { Word::ready(bench.lap(run.first)) } else { look(&*bench, run.first) };
+            let settled = look(&*bench, run.first);
             for word in words {
                 let is_held = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
                 assert!(is_held && word.owner() == DEAD || word == settled, "{word:?}");
@@ -457,6 +455,30 @@ fn what_is_committed_before_its_claim_is_repaired_stays() {
             let mut receiver = bench.receiver(RECEIVER);
             receiver.drain();
             assert_eq!(receiver.got, [900, 901, 902]);
+        });
+    }
+}
+
+/// A slot's word is read before that which holds it, and by then the run may have been committed and taken.
+#[test]
+fn a_look_at_a_run_that_goes_from_hand_to_hand_is_of_one_instant() {
+    for again in [false, true] {
+        explore(Some(3), move || {
+            let bench = bench(MANY, 0);
+            let run = leave_a_run(&bench, true);
+            let b = Arc::clone(&bench);
+            let moving = thread::spawn(move || {
+                MultiSender::new(DEAD, false, false).commit(&*b, run);
+                let mut end = MultiReceiver::new(RECEIVER, false);
+                let taken = end.take(&*b, 3).expect("three are there");
+                if again {
+                    end.release(&*b, taken);
+                }
+            });
+            // It has been claimed, so it is not free in this lap any more.
+            let words: Vec<_> = run.positions().map(|position| look(&*bench, position)).collect();
+            moving.join().expect("the holder panicked");
+            assert!(words.iter().all(|word| *word != Word::free(bench.lap(run.first))), "{words:?}");
         });
     }
 }
