@@ -75,11 +75,12 @@ pub const MUTANTS: &[Mutant] = &[
         "return (word.run() > back).then_some((first, word)),",
         "return (word.run() >= back).then_some((first, word)),",
     ),
+    kill("runs: a look is of two instants", RUNS, "if now == word {", "if now.lap() < u64::MAX {"),
     kill(
-        "runs: a look keeps the word of a run that is gone",
+        "runs: a look does not see past what goes back",
         RUNS,
-        "return Word::from_bits(memory.word(slot).load(Ordering::Acquire));\n    };\n    match",
-        "return word;\n    };\n    match",
+        "Some(State::Take | State::Retry) if in_between => {}",
+        "Some(State::Take | State::Retry) if in_between && position == u64::MAX => {}",
     ),
     kill(
         "runs: a look does not see who holds a slot",
@@ -117,6 +118,12 @@ pub const MUTANTS: &[Mutant] = &[
     kill("runs: no cut behind what is settled", MR, "cut(memory, run.end());", ""),
     kill("runs: nothing is cut before a message that is held", MR, "cut(memory, position);", ""),
     kill("runs: nothing is cut behind a message that is held", MR, "cut(memory, position.wrapping_add(1));", ""),
+    kill(
+        "runs: a claim is repaired that was committed meanwhile",
+        RECOVER,
+        "if memory.word(position).load(Ordering::Acquire) != word.bits() {",
+        "if word.state().is_none() {",
+    ),
     kill("runs: recovery repairs the first only", RECOVER, "(1..held_from(memory, position, word))", "(1..1)"),
     kill(
         "runs: recovery repairs the first one first",

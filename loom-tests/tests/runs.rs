@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool as Note, Ordering::Relaxed};
 
 use loom::thread;
 use ringpost::layout::word::{State, Word};
-use ringpost::ring::{Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size};
+use ringpost::ring::{
+    Blocked, Memory, MultiReceiver, MultiSender, Run, count_in, held_word, recover, recover_word, size,
+};
 use ringpost_loom::{Bench, Ends, Mortal, Tally, at_every_step, explore, explore_with_fewer};
 
 const SENDER: u16 = 1;
@@ -410,7 +412,7 @@ fn leave_a_run(bench: &Arc<Bench>, as_sender: bool) -> Run {
 /// Who only looks sees each slot of a run as its holder's, and nothing that was settled as held.
 #[test]
 fn a_look_at_a_run_tells_who_holds_what() {
-    for as_sender in [true, false] {
+    for (as_sender, back) in [(true, false), (false, false), (false, true)] {
         explore(Some(3), move || {
             let bench = bench(MANY, 0);
             let run = leave_a_run(&bench, as_sender);
@@ -420,21 +422,63 @@ fn a_look_at_a_run_tells_who_holds_what() {
                 assert_eq!((word.state(), word.owner(), word.run()), (Some(held), DEAD, 1));
             }
             let b = Arc::clone(&bench);
-            let settling = thread::spawn(move || {
-                if as_sender {
-                    MultiSender::new(DEAD, false, false).commit(&*b, run);
-                } else {
-                    MultiReceiver::new(DEAD, false).release(&*b, run);
-                }
+            let settling = thread::spawn(move || match (as_sender, back) {
+                (true, _) => MultiSender::new(DEAD, false, false).commit(&*b, run),
+                (_, true) => MultiReceiver::new(DEAD, false).give_back(&*b, run, true),
+                (_, false) => MultiReceiver::new(DEAD, false).release(&*b, run),
             });
             let words = run.positions().map(|position| look(&*bench, position));
             let words: Vec<_> = words.collect();
             settling.join().expect("the holder panicked");
-            let settled = if as_sender { Word::ready(bench.lap(run.first)) } else { look(&*bench, run.first) };
+            let settled = look(&*bench, run.first);
             for word in words {
                 let is_held = matches!(word.state(), Some(State::Claim | State::Take | State::TakeRun));
                 assert!(is_held && word.owner() == DEAD || word == settled, "{word:?}");
             }
+        });
+    }
+}
+
+/// Somebody has seen a claim in its way. Its owner commits and goes; then the one who saw it repairs what it saw.
+#[test]
+fn what_is_committed_before_its_claim_is_repaired_stays() {
+    for (ends, ahead) in [(MANY, 0), (MANY, 4), (TO_ONE, 0), (TO_ONE, 4)] {
+        explore(None, move || {
+            let bench = bench(ends, ahead);
+            let mut end = MultiSender::new(DEAD, false, ends.single_receiver);
+            let run = end.claim(&*bench, 3).expect("it is empty");
+            let seen = bench.receiver(RECEIVER).end.take(&*bench, 3);
+            let Err(Blocked::Wait(Some(in_the_way))) = seen else { panic!("{seen:?}") };
+            run.positions().zip(900..).for_each(|(position, message)| bench.write(position, message));
+            end.commit(&*bench, run);
+            recover_word(&*bench, in_the_way.position, in_the_way.word);
+            let mut receiver = bench.receiver(RECEIVER);
+            receiver.drain();
+            assert_eq!(receiver.got, [900, 901, 902]);
+        });
+    }
+}
+
+/// A slot's word is read before that which holds it, and by then the run may have been committed and taken.
+#[test]
+fn a_look_at_a_run_that_goes_from_hand_to_hand_is_of_one_instant() {
+    for again in [false, true] {
+        explore(Some(3), move || {
+            let bench = bench(MANY, 0);
+            let run = leave_a_run(&bench, true);
+            let b = Arc::clone(&bench);
+            let moving = thread::spawn(move || {
+                MultiSender::new(DEAD, false, false).commit(&*b, run);
+                let mut end = MultiReceiver::new(RECEIVER, false);
+                let taken = end.take(&*b, 3).expect("three are there");
+                if again {
+                    end.release(&*b, taken);
+                }
+            });
+            // It has been claimed, so it is not free in this lap any more.
+            let words: Vec<_> = run.positions().map(|position| look(&*bench, position)).collect();
+            moving.join().expect("the holder panicked");
+            assert!(words.iter().all(|word| *word != Word::free(bench.lap(run.first))), "{words:?}");
         });
     }
 }

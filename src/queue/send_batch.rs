@@ -82,7 +82,8 @@ impl<T: ?Sized + Payload> Sender<T> {
         'run: for piece in run.pieces(ring.capacity()) {
             for slot in ring.slots(piece) {
                 let filling = Filling { link, end: &mut *end, run, written, bytes };
-                let len = messages.next().map(|message| {
+                // Or the caller's iterator has forked, and this is the child: the slots are the parent's, which may have sent them.
+                let len = messages.next().filter(|_| link.is_here()).map(|message| {
                     let message = message.borrow().as_bytes();
                     if ring.fits(message.len()) {
                         write::<T>(ring, slot, message);

@@ -53,6 +53,12 @@ pub fn count_in<M: Memory>(memory: &M) {
 
 /// Repairs the one slot that stands in the way, as it was seen in `word`, so that others go on before the whole is done.
 pub fn recover_word<M: Memory>(memory: &M, position: u64, word: Word) {
+    // Acquire: take, pairs with commit and abort and give back.
+    if memory.word(position).load(Ordering::Acquire) != word.bits() {
+        // Its owner has settled it since, and then died or left. Behind a claim that was committed whole, each message looks like
+        // one of a claim that is being committed.
+        return;
+    }
     let mut total = Recovered::default();
     repair(memory, position, word, word.owner(), &mut total);
     if total.returned > 0 {

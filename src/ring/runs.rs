@@ -56,7 +56,7 @@ pub(super) fn cut<M: Memory>(memory: &M, position: u64) {
     if memory.word(position).load(Ordering::Relaxed) != Word::ready(memory.lap(position)).bits() {
         return;
     }
-    let Some((first, word)) = first_of(memory, position) else { return };
+    let Some((first, word)) = first_of(memory, position, false) else { return };
     if word.state() != Some(State::TakeRun) {
         return;
     }
@@ -65,13 +65,26 @@ pub(super) fn cut<M: Memory>(memory: &M, position: u64) {
     memory.word(position).store(rest.bits(), Ordering::Relaxed);
 }
 
+/// How often a slot is looked at again whose word has changed meanwhile.
+const LOOKS: u32 = 16;
+
 /// What the `word` of a slot, which was just seen there, means if another one holds the slot. For those who only look.
-pub fn held_word<M: Memory>(memory: &M, slot: u64, word: Word) -> Word {
-    let Some((_, first)) = first_of(memory, slot) else {
-        // If there is none any more, the word is not what it was, either.
+pub fn held_word<M: Memory>(memory: &M, slot: u64, mut word: Word) -> Word {
+    for _ in 0..LOOKS {
+        let first = first_of(memory, slot, true);
+        // Both are of one instant only if the slot's word is still the same: the run may have been settled, and what was in it taken as
+        // another run, between the two looks.
         // Acquire: take, pairs with commit and abort and give back.
-        return Word::from_bits(memory.word(slot).load(Ordering::Acquire));
-    };
+        let now = Word::from_bits(memory.word(slot).load(Ordering::Acquire));
+        if now == word {
+            return first.map_or(word, |(_, first)| as_held(word, first));
+        }
+        word = now;
+    }
+    word
+}
+
+fn as_held(word: Word, first: Word) -> Word {
     match first.state() {
         _ if !is_held_by(word, first) => word,
         Some(State::Claim) => Word::claim(first.lap(), first.owner(), 1),
@@ -91,8 +104,9 @@ pub(super) fn is_held_by(word: Word, first: Word) -> bool {
     }
 }
 
-/// The first slot of a run that has the slot of `position` behind it, and its word.
-fn first_of<M: Memory>(memory: &M, position: u64) -> Option<(u64, Word)> {
+/// The first slot of a run that has the slot of `position` behind it, and its word. `in_between`: what lies between them may be going
+/// back just now, or have been taken again. The holder itself does one thing at a time, and has cut what lies behind such a slot.
+fn first_of<M: Memory>(memory: &M, position: u64, in_between: bool) -> Option<(u64, Word)> {
     let most = (MAX_RUN - 1).min(position & (memory.capacity() - 1));
     for back in 1..=most {
         let first = position - back;
@@ -101,6 +115,7 @@ fn first_of<M: Memory>(memory: &M, position: u64) -> Option<(u64, Word)> {
         match word.state() {
             Some(State::Claim | State::TakeRun) => return (word.run() > back).then_some((first, word)),
             Some(State::Free | State::Ready | State::Skip) => {}
+            Some(State::Take | State::Retry) if in_between => {}
             _ => return None,
         }
     }

@@ -11,6 +11,7 @@ mod flow;
 mod looking;
 mod namespaces;
 mod run;
+mod runs;
 mod signals;
 mod stalls;
 mod users;
@@ -26,6 +27,7 @@ fn child() {
             "tell" => deaths::tell(&role[1..]),
             "loan" => deaths::loan(&role[1..]),
             "half-repair" => deaths::half_repair(&role[1..]),
+            "batches" => runs::batches(&role[1..]),
             "churn" => deaths::churn(&role[1..]),
             "victim" => dead_letters::victim(&role[1..]),
             "stop" => stalls::stop(&role[1..]),

@@ -359,3 +359,40 @@ fn a_child_forked_by_who_reads_slices_releases_nothing() {
         assert_eq!(read, (60..66).collect::<Vec<_>>(), "{what}");
     }
 }
+
+/// The child goes on with the batch when its parent has sent all of it, with other messages.
+#[test]
+fn a_child_forked_by_who_sends_a_batch_writes_nothing() {
+    for ends in ALL_ENDS {
+        // Slots with room for a line are written together, those with less by an only sender one by one.
+        for max_len in [16, 100] {
+            let (queue, _name) = named("batch", options(ends).max_len(max_len));
+            let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+            let (mut wait, go_on) = std::io::pipe().unwrap();
+            let (mut go_on, mut child) = (Some(go_on), 0);
+            let messages = (0..8_u64).map(|number| {
+                if number == 2 {
+                    // SAFETY: the child goes on with the batch and leaves.
+                    child = unsafe { libc::fork() };
+                    if child == 0 {
+                        drop(go_on.take());
+                        let _ = std::io::Read::read(&mut wait, &mut [0]);
+                    }
+                }
+                (if number >= 2 && child == 0 { 99 } else { number }).to_le_bytes()
+            });
+            let sent = tx.send_batch(messages);
+            if child == 0 {
+                // SAFETY: ends the process at once.
+                unsafe { libc::_exit(i32::from(sent.is_ok())) };
+            }
+            assert_eq!(sent, Ok(8));
+            drop(go_on);
+            let mut status = 0;
+            // SAFETY: `status` is ours to write, and `child` our own, which nobody else collects.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert_eq!(drain(&mut rx), (0..8).collect::<Vec<_>>(), "{ends:?}, {max_len}");
+            assert_eq!(status, 0, "the child was told that it sent: {ends:?}, {max_len}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod packed;
 mod packed_shape;
 mod planned;
 mod pull;
+mod runs;
 mod send;
 mod slices;
 mod typed;
