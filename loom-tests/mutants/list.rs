@@ -278,9 +278,9 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "a pass is called finished when it begins",
         MR,
-        "let scan = self.scan.get_or_insert(Scan { epoch, start: head, done: 0 });",
+        "let scan = self.scan.get_or_insert_with(",
         "memory.retry_settled().store(epoch, Ordering::Relaxed);\n        \
-         let scan = self.scan.get_or_insert(Scan { epoch, start: head, done: 0 });",
+         let scan = self.scan.get_or_insert_with(",
     ),
     kill(
         "an epoch that was settled once settles those after it",

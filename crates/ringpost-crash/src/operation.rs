@@ -34,10 +34,12 @@ pub enum Operation {
     ReadSlicesAgain,
     /// Take one message, behind a slot that was given up
     PullSkipped,
-    /// Release two messages
+    /// Release three messages, over the end of a lap
     Release,
     /// Release a message while an older one is still held
     ReleaseLate,
+    /// Release three messages taken at once, the middle one first
+    ReleaseMiddle,
     /// Lend a slot, write in place, commit
     Commit,
     /// Lend a slot, write in place, give it up
@@ -46,12 +48,14 @@ pub enum Operation {
     SendBatch,
     /// Write three values in place, as slices, over the end of a lap
     SendSlices,
-    /// Take two messages at once
+    /// Take three messages at once, over the end of a lap
     PullBatch,
-    /// Put back two messages that were looked at
+    /// Put back three messages that were looked at, over the end of a lap
     GiveBack,
-    /// Put back two messages that nobody looked at
+    /// Put back three messages that nobody looked at, over the end of a lap
     GiveBackUnseen,
+    /// Put back the middle one of three messages taken at once, release the others
+    GiveBackMiddle,
     /// Take a message, hold it, release it, take the next
     HoldRelease,
     /// Take a message, hold it, put it back, take it again
@@ -78,9 +82,9 @@ pub enum Operation {
     LeaveReceiver,
     /// Leave as a receiver that has leaked what it holds
     LeaveHolding,
-    /// Join both ends after others died with a loan and with messages
+    /// Join both ends after others died with a loan, or in the middle of a batch, and with messages
     Recover,
-    /// Receive where others died meanwhile with a loan and with messages
+    /// Receive where others died meanwhile in the middle of a batch and with messages
     Repair,
     /// Make a queue
     Create,
@@ -277,21 +281,42 @@ impl Operation {
             Self::SendFull | Self::Overwrite | Self::WaitAnyFull => (capacity, 0),
             Self::WaitAny => (0, 0),
             Self::SendSkipped => (capacity - 1, 0),
-            Self::PullBatch | Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
-            Self::ReadManyAgain | Self::ReadSlicesAgain => (4, 0),
+            Self::PullAgain | Self::PullCopyAgain | Self::ReadAgain => (3, 0),
+            Self::PullBatch | Self::ReadManyAgain | Self::ReadSlicesAgain => (4, 0),
             Self::SendSlices => (1, 0),
-            Self::Release | Self::ReleaseLate | Self::GiveBack | Self::GiveBackUnseen => (3, 2),
-            Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
-            Self::LeaveHolding | Self::Recover => (3, 2),
+            Self::Release | Self::GiveBack | Self::GiveBackUnseen => (4, 3),
+            Self::ReleaseMiddle | Self::GiveBackMiddle => (4, 3),
+            Self::ReleaseLate | Self::HoldLate | Self::HoldLeave | Self::Bury | Self::BuryBatch => (3, 2),
             Self::Repair if ends == Pair::ManyOne => (0, 0),
+            // The dead sender's batch needs the rest.
             Self::Repair => (2, 2),
+            Self::Recover if ends.senders() == Ends::Multi => (2, 2),
+            Self::LeaveHolding | Self::Recover => (3, 2),
             _ => (2, 0),
         };
-        // One before the end of a lap, so that what follows wraps around.
         let skipped = matches!(self, Self::SendSkipped | Self::PullSkipped);
-        // Or two before it, with one message there, so that what is sent does.
-        let first = if self == Self::SendSlices { 2 * capacity - 2 } else { capacity - 1 };
-        Scene { first, waiting, held, skipped }
+        Scene { first: 2 * capacity - self.left_of_lap(ends), waiting, held, skipped }
+    }
+
+    /// How many positions the lap has left when it begins: one, so that what follows wraps around, or as many as go together,
+    /// since no run goes on into the next lap.
+    fn left_of_lap(self, ends: Pair) -> u64 {
+        match self {
+            // With one message there, what is sent wraps around.
+            Self::SendSlices => 2,
+            // Three in one run, and behind it one that is not of it.
+            Self::ReleaseMiddle | Self::GiveBackMiddle => 4,
+            // Two of the three in one run, and one behind the end.
+            Self::PullBatch | Self::Release | Self::GiveBack | Self::GiveBackUnseen => 2,
+            // What dead senders leave, too.
+            Self::Recover | Self::Repair => 2,
+            Self::ReleaseLate | Self::HoldLate | Self::HoldLeave | Self::LeaveHolding
+                if ends.receivers() == Ends::Multi =>
+            {
+                2
+            }
+            _ => 1,
+        }
     }
 }
 
@@ -327,7 +352,7 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
     let held = |all: &mut Vec<Expected>, count: usize, redelivered: Must| {
         all[..count].iter_mut().for_each(|message| message.redelivered = redelivered);
     };
-    let gone = if finished { Must::NotBe } else { Must::Maybe };
+    let before = scene.held as usize;
     let sent = |all: &mut Vec<Expected>, count: u64, there: Must| {
         let own = (scene.end()..scene.end() + count).map(|n| Expected { there, own: true, ..whole(n) });
         all.extend(own);
@@ -356,16 +381,26 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         Operation::HoldRelease => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
         Operation::HoldNack => held(&mut all, 1, if finished { Must::Be } else { Must::Maybe }),
         Operation::HoldLate | Operation::HoldLeave => held(&mut all, 2, Must::Be),
-        Operation::PullBatch => held(&mut all, 2, if finished { Must::Be } else { Must::Maybe }),
-        Operation::Release | Operation::GiveBack | Operation::LeaveHolding => held(&mut all, 2, Must::Be),
-        Operation::Recover | Operation::ReleaseLate => held(&mut all, 2, Must::Be),
-        Operation::Repair => held(&mut all, scene.held as usize, Must::Be),
-        Operation::GiveBackUnseen => held(&mut all, 2, if finished { Must::NotBe } else { Must::Maybe }),
+        Operation::PullBatch => held(&mut all, 3, if finished { Must::Be } else { Must::Maybe }),
+        Operation::Release | Operation::ReleaseLate | Operation::ReleaseMiddle => held(&mut all, before, Must::Be),
+        Operation::GiveBack | Operation::GiveBackMiddle => held(&mut all, before, Must::Be),
+        Operation::LeaveHolding | Operation::Recover | Operation::Repair => held(&mut all, before, Must::Be),
+        Operation::GiveBackUnseen => held(&mut all, before, if finished { Must::NotBe } else { Must::Maybe }),
         _ => {}
     }
+    let gone = if finished { Must::NotBe } else { Must::Maybe };
+    take_out(operation, &mut all, before, gone);
+    all
+}
+
+/// Those that it releases or puts away are `gone`.
+fn take_out(operation: Operation, all: &mut [Expected], before: usize, gone: Must) {
     match operation {
-        Operation::Release => all[..2].iter_mut().for_each(|message| message.there = gone),
+        Operation::Release | Operation::ReleaseMiddle => {
+            all[..before].iter_mut().for_each(|message| message.there = gone);
+        }
         Operation::ReleaseLate | Operation::HoldLate => all[1].there = gone,
+        Operation::GiveBackMiddle => [0, 2].into_iter().for_each(|at| all[at].there = gone),
         Operation::Overwrite | Operation::HoldRelease | Operation::HoldLeave | Operation::PullCopy => {
             all[0].there = gone;
         }
@@ -385,5 +420,4 @@ pub fn expected(operation: Operation, ends: Pair, finished: bool) -> Vec<Expecte
         }
         _ => {}
     }
-    all
 }

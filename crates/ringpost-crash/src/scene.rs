@@ -94,18 +94,17 @@ pub fn survive(queue: &Queue, ends: Pair) -> Result<(Option<Sender>, Receiver)> 
     Ok((early, rx))
 }
 
-/// Takes messages and a loan, and dies with them.
+/// Takes messages, claims two slots, and dies with them.
 pub fn die(name: &str, ends: Pair) -> Result<()> {
     let queue = Queue::open(name)?;
     let scene = Operation::Repair.scene(ends);
     let mut rx = if scene.held > 0 { Some(queue.receiver()?) } else { None };
     let _batch = rx.as_mut().map(|rx| hold(rx, scene, true)).transpose()?;
-    let mut tx = queue.sender()?;
-    let _loan = tx.loan(1)?;
-    Ok(raise(Signal::SIGKILL)?)
+    half_send(&mut queue.sender()?, scene, || Ok(raise(Signal::SIGKILL)?))
 }
 
-/// Leaves a queue as one is whose sender died with a loan, and whose receiver died with messages: the bytes of it.
+/// Leaves a queue as one is whose sender died with a loan, or in the middle of a batch where there may be many, and whose
+/// receiver died with messages: the bytes of it.
 pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
     let operation = Operation::Recover;
     let queue = Queue::create(name, operation.options(ends))?;
@@ -114,14 +113,36 @@ pub fn corpse(name: &OwnName, ends: Pair) -> Result<Vec<u8>> {
     let mut rx = queue.receiver()?;
     let batch = hold(&mut rx, scene, true)?;
     let mut tx = queue.sender()?;
-    let bytes = message::make(scene.end());
-    let mut loan = tx.loan(bytes.len())?;
-    loan[..8].copy_from_slice(&bytes[..8]);
-    let bytes = std::fs::read(name.path())?;
-    drop((batch, loan));
+    let read = || Ok(std::fs::read(name.path())?);
+    // A single sender claims nothing: its batch would show message by message.
+    let bytes =
+        if ends.senders() == Ends::Multi { half_send(&mut tx, scene, read)? } else { half_lend(&mut tx, scene, read)? };
+    drop(batch);
     drop((tx, rx));
     ringpost::remove(name)?;
     Ok(bytes)
+}
+
+/// Sends two messages at once, and does that when the first of them is written.
+fn half_send<T>(tx: &mut Sender, scene: Scene, between: impl FnOnce() -> Result<T>) -> Result<T> {
+    let messages = [message::make(scene.end()), message::make(scene.end() + 1)];
+    let (mut between, mut done) = (Some(between), None);
+    // It says how many come, or they would not be claimed together.
+    tx.send_batch(messages.iter().enumerate().map(|(at, bytes)| {
+        if at == 1 {
+            done = between.take().map(|between| between());
+        }
+        &bytes[..]
+    }))?;
+    done.ok_or("two messages were to go")?
+}
+
+/// Lends a slot, and does that when a part of it is written.
+fn half_lend<T>(tx: &mut Sender, scene: Scene, between: impl FnOnce() -> Result<T>) -> Result<T> {
+    let bytes = message::make(scene.end());
+    let mut loan = tx.loan(bytes.len())?;
+    loan[..8].copy_from_slice(&bytes[..8]);
+    between()
 }
 
 /// Makes a queue whose next messages have been delivered as often as it allows.
@@ -341,7 +362,7 @@ fn read_many_again(rx: &mut Receiver) -> Result<()> {
 fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
     match operation {
         Operation::Pull | Operation::PullSkipped | Operation::PullBatch => {
-            let size = if operation == Operation::PullBatch { 2 } else { 1 };
+            let size = if operation == Operation::PullBatch { 3 } else { 1 };
             begin();
             let batch = rx.try_pull(size);
             finish();
@@ -365,6 +386,7 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             finish();
             drop(first);
         }
+        Operation::ReleaseMiddle | Operation::GiveBackMiddle => middle_first(operation, &mut rx, scene)?,
         Operation::HoldRelease | Operation::HoldNack => hold_one(operation, &mut rx)?,
         Operation::HoldLate | Operation::HoldLeave => hold_two(operation, rx, scene)?,
         Operation::LeaveHolding => {
@@ -384,6 +406,24 @@ fn receive(operation: Operation, mut rx: Receiver, scene: Scene) -> Result<()> {
             finish();
         }
     }
+    Ok(())
+}
+
+/// Three, which one word may hold, one by one and not in order.
+fn middle_first(operation: Operation, rx: &mut Receiver, scene: Scene) -> Result<()> {
+    let mut messages = hold(rx, scene, true)?.into_iter();
+    let (Some(first), Some(middle), Some(last)) = (messages.next(), messages.next(), messages.next()) else {
+        return Err("nothing to hold".into());
+    };
+    begin();
+    if operation == Operation::GiveBackMiddle {
+        middle.nack()
+    } else {
+        middle.release()
+    }
+    first.release();
+    last.release();
+    finish();
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod sender;
 
 use std::time::{Duration, Instant};
 
-use ringpost::{JoinError, Queue};
+use ringpost::{Ends, JoinError, Queue};
 
 use crate::ledger::Ledger;
 use crate::message::{Lens, Random};
@@ -54,7 +54,7 @@ pub fn run(orders: &Orders<'_>) -> Result<(), String> {
         }
         Role::Receiver => {
             let rx = patiently(orders.ledger, || queue.receiver())?;
-            rx.map_or(Ok(()), |rx| receiver::run(orders, random, rx))
+            rx.map_or(Ok(()), |rx| receiver::run(orders, random, rx, queue.receivers() == Ends::Multi))
         }
     }
 }

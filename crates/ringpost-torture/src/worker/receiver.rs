@@ -1,19 +1,20 @@
-//! A receiver: takes some, looks at all of them, then releases them one by one or together, and gives some back.
+//! A receiver: takes some, looks at all of them, then releases them one by one, in parts or together, in order or not, and gives
+//! some back.
 
 use std::time::Duration;
 
-use ringpost::{Batch, Message, Receiver, RecvError, Wait};
+use ringpost::{Batch, Receiver, RecvError, Wait};
 
 use super::Orders;
 use crate::ledger::{Event, Kind, Ledger};
 use crate::message::{Lens, Random, read};
 use crate::shared::now_us;
 
-/// The most messages that it takes at once.
-pub const MOST: u64 = 16;
+/// The most messages that it takes at once: more than one word holds.
+const MOST: u64 = 40;
 
-/// Receives until the queue is closed and drained.
-pub fn run(orders: &Orders<'_>, mut random: Random, mut rx: Receiver) -> Result<(), String> {
+/// Receives until the queue is closed and drained. `of_many`: there may be other receivers.
+pub fn run(orders: &Orders<'_>, mut random: Random, mut rx: Receiver, of_many: bool) -> Result<(), String> {
     let (ledger, lens) = (orders.ledger, orders.lens);
     if random.percent(30) {
         rx.set_wait(Wait::Sleep);
@@ -32,10 +33,13 @@ pub fn run(orders: &Orders<'_>, mut random: Random, mut rx: Receiver) -> Result<
         if !events.is_empty() && random.percent(10) {
             std::thread::sleep(Duration::from_micros(random.below(pause_us)));
         }
-        if random.percent(40) {
-            together(batch, &events, ledger, random.percent(10));
-        } else {
-            one_by_one(batch, &events, ledger, &mut random);
+        match random.below(6) {
+            0 | 1 => together(batch, &events, ledger, random.percent(10)),
+            2 => in_parts(batch, &events, ledger, &mut random),
+            3 => in_any_order(batch, &events, ledger, &mut random),
+            // An only receiver releases what was held at its next call, and until then a death brings it again.
+            4 if of_many => held_in_any_order(batch, &events, ledger, &mut random),
+            _ => one_by_one(batch, &events, ledger, &mut random),
         }
     }
 }
@@ -63,26 +67,67 @@ fn look(batch: &Batch<'_>, lens: Lens, ledger: Ledger) -> Result<Vec<Event>, Str
 }
 
 fn together(batch: Batch<'_>, events: &[Event], ledger: Ledger, back: bool) {
-    let note = |kind| events.iter().for_each(|event| ledger.log(Event { kind, ..*event }));
     if back {
-        note(Kind::GivingBack);
+        note(Kind::GivingBack, events, ledger);
         batch.nack();
     } else {
-        note(Kind::Releasing);
+        note(Kind::Releasing, events, ledger);
         drop(batch);
-        note(Kind::Released);
+        note(Kind::Released, events, ledger);
+    }
+}
+
+/// Releases the first ones again and again, and now and then gives back what is left.
+fn in_parts(mut batch: Batch<'_>, events: &[Event], ledger: Ledger, random: &mut Random) {
+    let mut left = events;
+    while !left.is_empty() {
+        if random.percent(10) {
+            return together(batch, left, ledger, true);
+        }
+        let (part, rest) = left.split_at(1 + random.below(left.len() as u64) as usize);
+        note(Kind::Releasing, part, ledger);
+        batch.release_first(part.len());
+        note(Kind::Released, part, ledger);
+        left = rest;
     }
 }
 
 fn one_by_one(batch: Batch<'_>, events: &[Event], ledger: Ledger, random: &mut Random) {
     for (message, event) in batch.into_iter().zip(events) {
-        if random.percent(3) {
-            ledger.log(Event { kind: Kind::GivingBack, ..*event });
-            message.nack();
-        } else {
-            ledger.log(Event { kind: Kind::Releasing, ..*event });
-            Message::release(message);
-            ledger.log(Event { kind: Kind::Released, ..*event });
-        }
+        let back = random.percent(3);
+        settle(event, ledger, back, || if back { message.nack() } else { message.release() });
     }
+}
+
+fn in_any_order(batch: Batch<'_>, events: &[Event], ledger: Ledger, random: &mut Random) {
+    let mut left: Vec<_> = batch.into_iter().zip(events).collect();
+    while !left.is_empty() {
+        let (message, event) = left.swap_remove(random.below(left.len() as u64) as usize);
+        let back = random.percent(3);
+        settle(event, ledger, back, || if back { message.nack() } else { message.release() });
+    }
+}
+
+/// The same, each held by itself before, as by one who hands them to other threads.
+fn held_in_any_order(batch: Batch<'_>, events: &[Event], ledger: Ledger, random: &mut Random) {
+    let mut left: Vec<_> = batch.hold().into_iter().zip(events).collect();
+    while !left.is_empty() {
+        let (message, event) = left.swap_remove(random.below(left.len() as u64) as usize);
+        let back = random.percent(3);
+        settle(event, ledger, back, || if back { message.nack() } else { message.release() });
+    }
+}
+
+/// Has `settle` release one message or give it back, and notes that.
+fn settle(event: &Event, ledger: Ledger, back: bool, settle: impl FnOnce()) {
+    let one = std::slice::from_ref(event);
+    note(if back { Kind::GivingBack } else { Kind::Releasing }, one, ledger);
+    settle();
+    if !back {
+        note(Kind::Released, one, ledger);
+    }
+}
+
+fn note(kind: Kind, events: &[Event], ledger: Ledger) {
+    events.iter().for_each(|event| ledger.log(Event { kind, ..*event }));
 }

@@ -7,8 +7,8 @@ use ringpost::{SendError, Sender, Wait};
 use super::Orders;
 use crate::message::{Block, Random, length, write};
 
-/// Messages of the longest batch.
-pub const BATCH: u32 = 8;
+/// Messages of the longest batch: more than go together.
+const BATCH: u32 = 40;
 /// Values that are written in place at a time, at most: more than a slice has.
 const LONG_RUN: u32 = 40;
 
