@@ -4,7 +4,7 @@
 use super::runs::{alike, cut, held_from, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
-    read_cursor, tell,
+    read_cursor, taken_to, tell,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -348,7 +348,8 @@ impl MultiReceiver {
     }
 
     fn scan<M: Memory>(&mut self, memory: &M, epoch: u64) -> Option<u64> {
-        let scan = self.scan.get_or_insert_with(|| Scan { epoch, start: not_taken(memory), done: 0 });
+        // Behind what head does not tell yet: that is older, if it came back.
+        let scan = self.scan.get_or_insert_with(|| Scan { epoch, start: taken_to(memory), done: 0 });
         while scan.done < memory.capacity() {
             let slot = scan.start.wrapping_add(scan.done);
             // Relaxed: as above.
@@ -376,23 +377,6 @@ impl MultiReceiver {
 #[cold]
 fn caught_up<M: Memory>(memory: &M, place: u64) -> u64 {
     read_cursor(memory.tail()).saturating_sub(memory.capacity()).max(place.wrapping_add(1))
-}
-
-/// The first position from head on that nobody has taken. One who died between the two has not moved head, and what it had
-/// taken there before is older.
-fn not_taken<M: Memory>(memory: &M) -> u64 {
-    let head = read_cursor(memory.head());
-    let mut position = head;
-    while position.wrapping_sub(head) < memory.capacity() {
-        // Relaxed: only where to begin.
-        let word = Word::from_bits(memory.word(position).load(Ordering::Relaxed));
-        let is_taken = matches!(word.state(), Some(State::Take | State::TakeRun | State::Retry));
-        if !is_taken || word.lap_order(memory.lap(position)) != LapOrder::Same {
-            break;
-        }
-        position = position.wrapping_add(held_from(memory, position, word));
-    }
-    position
 }
 
 /// Takes the message whose word this is, if it is there.
