@@ -232,6 +232,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
                 Next::Take { beside_held } => break beside_held,
             }
         };
+        // What this very call has taken is held, too: others may settle the last one that they have while it waits for more.
+        let beside_held = beside_held || self.held.get() > 0;
         let end = self.end.get_mut();
         if beside_held { end.take_beside_held(&self.link.ring, want) } else { end.take(&self.link.ring, want) }
     }
@@ -262,6 +264,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let Some(shared) = self.holds.get().filter(|shared| shared.multi.is_none() && self.link.is_here()) else {
             return end.lookout();
         };
+        // As the next take: what comes back is put off while anything is held.
+        if self.held.get() > 0 && !shared.list.is_unsettled() {
+            return end.lookout_ahead();
+        }
         shared.list.lookout(&end)
     }
 

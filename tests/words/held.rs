@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use ringpost::{Ends, Held, Queue, Receiver, Sender, WhenFull};
 
@@ -181,5 +182,27 @@ fn many_threads_settle_what_one_receives() {
         let mut done = done.into_inner().unwrap();
         done.sort_unstable();
         assert_eq!(done, (0..count).collect::<Vec<_>>(), "{ends:?}");
+    }
+}
+
+/// One went back before anything was held. Then the last that is held is released while a pull that has taken others waits for more.
+#[test]
+fn what_a_waiting_pull_has_is_not_delivered_again() {
+    for ends in ALL_ENDS {
+        let (_queue, mut tx, mut rx) = with_numbers(ends, 6);
+        let mut first = rx.try_pull(2).unwrap().into_iter();
+        first.next().unwrap().nack();
+        let held = first.next().unwrap().hold();
+        drop(first);
+        let settling = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            held.release();
+        });
+        let mut got: Vec<u64> = rx.pull(16, Duration::from_millis(150)).unwrap().iter().map(number).collect();
+        settling.join().unwrap();
+        got.extend(drain(&mut rx));
+        got.sort_unstable();
+        assert_eq!(got, [0, 2, 3, 4, 5], "{ends:?}");
+        assert_whole(&mut tx, &mut rx);
     }
 }
