@@ -248,10 +248,11 @@ fn crowd(ends: (Ends, Ends), capacity: usize, max_len: usize, orderly: bool, eac
                 });
             }
         });
-        let all = sending.into_iter().map(|sending| sending.join().is_ok()).fold(true, |all, ok| all && ok);
+        // Each of them, before one that panicked ends the test.
+        let joined: Vec<_> = sending.into_iter().map(|sending| sending.join()).collect();
         queue.close();
         books.done.store(true, Ordering::Release);
-        assert!(all, "a sender panicked");
+        assert!(joined.iter().all(Result::is_ok), "a sender panicked");
     });
     books.balance();
     assert_eq!(queue.size(), 0);
