@@ -5,7 +5,8 @@
 //! A copy is made like a reader's of a sequence lock: the word, the bytes, a fence, the word again. The bytes of a message
 //! are overwritten only after its slot has left it, and that shows before:
 //!
-//! * one of many senders exchanges the word for its Claim first, and writes afterwards;
+//! * one of many senders exchanges the word for its Claim first, or that of an earlier slot which holds this one then, and writes afterwards. To
+//!   many receivers the slot's own word was changed by the release; to a single one it is not, and the last case holds;
 //! * the only sender to many receivers writes where the word is Free of the next lap: it was changed by the release;
 //! * the only sender to the only receiver writes under an unchanged word, but only after it has read a `head` above the
 //!   position. So `head` is looked at again as well.

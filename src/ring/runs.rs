@@ -3,7 +3,7 @@
 //!
 //! The words behind the first stay as they are: nobody but the holder changes them, since slots are claimed at tail and taken
 //! at head in order, and whoever comes to the first is told how many to pass over. So the first is changed last: as long as it holds
-//! the run, nobody looks at the others, and a recovery knows which they are. Queues that overwrite have no runs: their senders claim what
+//! the run, no end looks at the others, and a recovery knows which they are. Queues that overwrite have no runs: their senders claim what
 //! was not taken, wherever that lies.
 
 use super::{Memory, Run};
