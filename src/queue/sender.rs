@@ -15,7 +15,13 @@ use crate::participant::SharedRing;
 use crate::payload::{Payload, copy, len_of};
 use crate::ring::{Blocked, Memory, MultiSender, Run, SendEnd, SingleSender};
 use crate::segment::{Segment, Slot};
-use crate::wait::{Attempt, Deadline, Phase, until};
+use crate::sync::spin_loop;
+use crate::wait::{Attempt, Deadline, Phase, Wait, until};
+
+/// How many slots more one of many that polls would like to be free in a full queue, or a quarter of the queue.
+const ROOM: u64 = 64;
+/// How often it looks for them, which takes some two microseconds at most.
+const ROOM_LOOKS: u32 = 64;
 
 /// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
 ///
@@ -210,6 +216,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     fn claim_until(&mut self, want: u64, deadline: Deadline) -> Result<Run, SendError> {
+        self.watch_room();
         let Self { link, end, .. } = self;
         let (futex, wait) = (link.futex, link.wait);
         let segment = Arc::clone(link.ring.segment());
@@ -249,6 +256,18 @@ impl<T: ?Sized + Payload> Sender<T> {
             }
         });
         claimed.unwrap_or(Err(SendError::TimedOut))
+    }
+
+    /// One of many that polls waits a moment for more than one slot. At the heels of a receiver it would take the line from that at each
+    /// message, and each would wait for the other; and what it sends next is read after all that is there.
+    fn watch_room(&self) {
+        let Self { link, end, .. } = self;
+        let ahead = ROOM.min(link.ring.capacity() / 4);
+        let mut looks = if link.wait == Wait::Sleep { 0 } else { ROOM_LOOKS };
+        while looks > 0 && !end.has_room(&link.ring, ahead) {
+            spin_loop();
+            looks -= 1;
+        }
     }
 
     #[inline]

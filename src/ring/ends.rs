@@ -132,6 +132,14 @@ impl SendEnd {
         }
     }
 
+    /// Whether there is room for so many messages more behind the next, if that is to be seen by a word or by one of many.
+    pub fn has_room<M: Memory>(&self, memory: &M, ahead: u64) -> bool {
+        match self {
+            Self::Single(end) => end.has_room(memory, ahead),
+            Self::Multi(end) => end.has_room(memory, ahead),
+        }
+    }
+
     /// Whether a full ring is one, and not scribbled upon. For the slow path.
     pub fn audit<M: Memory>(&self, memory: &M) -> Result<(), Blocked> {
         match self {

@@ -424,6 +424,11 @@ fn look<M: Memory>(memory: &M, position: u64) -> Word {
     meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)))
 }
 
+/// Whether the word of a slot says, at a glance, that `position` may be claimed, or has been.
+fn is_free_word<M: Memory>(memory: &M, position: u64) -> bool {
+    look(memory, position).lap_order(memory.lap(position)) != LapOrder::Previous
+}
+
 fn contradiction(what: &'static str, expected: Word, found: Word) -> Blocked {
     Blocked::Fault(Fault::corrupt(what, expected.bits(), found.bits()))
 }

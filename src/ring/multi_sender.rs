@@ -2,7 +2,7 @@
 
 use super::runs::{alike, held_from, room, settle};
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help,
+    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help, is_free_word,
     make_all_ready, read_cursor, tell,
 };
 use crate::error::Fault;
@@ -168,6 +168,16 @@ impl MultiSender {
         for piece in run.pieces(memory.capacity()) {
             settle(memory, piece, Word::skip(memory.lap(piece.first)).bits());
         }
+    }
+
+    /// Whether not only the next slot is free, but `ahead` more behind it. Another sender may be faster.
+    pub fn has_room<M: Memory>(&self, memory: &M, ahead: u64) -> bool {
+        // Relaxed: only a look; a claim looks again.
+        let position = memory.tail().load(Ordering::Relaxed).max(self.next).wrapping_add(ahead);
+        if self.free_by_head {
+            return position.wrapping_sub(memory.head().load(Ordering::Relaxed)) < memory.capacity();
+        }
+        is_free_word(memory, position)
     }
 
     /// Whether a full ring is one, and not scribbled upon.
