@@ -33,8 +33,8 @@ impl MultiSender {
     }
 
     /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
-    /// also moves tail on: between the claim and the commit there is nothing but the writing of the payload, so that the
-    /// receiver's looks seldom take the line away in between. Whoever meets the claim meanwhile moves tail itself.
+    /// also tells tail: between the claim and the commit there is nothing but the writing of the payload, so that the
+    /// receiver's looks seldom take the line away in between. Whoever meets the claim meanwhile goes on behind it.
     #[inline]
     pub fn claim_one<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let place = self.place(memory);
