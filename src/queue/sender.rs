@@ -18,7 +18,7 @@ use crate::segment::{Segment, Slot};
 use crate::sync::spin_loop;
 use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 
-/// How many slots more one of many that polls would like to be free in a full queue, or a quarter of the queue.
+/// How many slots more a sender that polls would like to be free in a full queue, or a quarter of the queue.
 const ROOM: u64 = 64;
 /// How often it looks for them, which takes some two microseconds at most.
 const ROOM_LOOKS: u32 = 64;
@@ -258,7 +258,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         claimed.unwrap_or(Err(SendError::TimedOut))
     }
 
-    /// One of many that polls waits a moment for more than one slot. At the heels of a receiver it would take the line from that at each
+    /// One that polls waits a moment for more than one slot. At the heels of a receiver it would take the line from that at each
     /// message, and each would wait for the other; and what it sends next is read after all that is there.
     fn watch_room(&self) {
         let Self { link, end, .. } = self;

@@ -132,7 +132,7 @@ impl SendEnd {
         }
     }
 
-    /// Whether there is room for so many messages more behind the next, if that is to be seen by a word or by one of many.
+    /// Whether there is room for so many messages more behind the next, at a glance.
     pub fn has_room<M: Memory>(&self, memory: &M, ahead: u64) -> bool {
         match self {
             Self::Single(end) => end.has_room(memory, ahead),

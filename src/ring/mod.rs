@@ -424,8 +424,12 @@ fn look<M: Memory>(memory: &M, position: u64) -> Word {
     meaning(memory, position, Word::from_bits(memory.word(position).load(Ordering::Relaxed)))
 }
 
-/// Whether the word of a slot says, at a glance, that `position` may be claimed, or has been.
-fn is_free_word<M: Memory>(memory: &M, position: u64) -> bool {
+/// Whether `position` may be claimed, or has been, at a glance.
+fn has_room<M: Memory>(memory: &M, position: u64, free_by_head: bool) -> bool {
+    if free_by_head {
+        // Relaxed: only a look; whoever goes on looks again.
+        return position.wrapping_sub(memory.head().load(Ordering::Relaxed)) < memory.capacity();
+    }
     look(memory, position).lap_order(memory.lap(position)) != LapOrder::Previous
 }
 

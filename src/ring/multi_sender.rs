@@ -2,7 +2,7 @@
 
 use super::runs::{alike, held_from, room, settle};
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, help, is_free_word,
+    Blocked, InTheWay, Memory, Patience, Run, Slot as _, Step, advance, check_full, contradiction, has_room, help,
     make_all_ready, read_cursor, tell,
 };
 use crate::error::Fault;
@@ -174,10 +174,7 @@ impl MultiSender {
     pub fn has_room<M: Memory>(&self, memory: &M, ahead: u64) -> bool {
         // Relaxed: only a look; a claim looks again.
         let position = memory.tail().load(Ordering::Relaxed).max(self.next).wrapping_add(ahead);
-        if self.free_by_head {
-            return position.wrapping_sub(memory.head().load(Ordering::Relaxed)) < memory.capacity();
-        }
-        is_free_word(memory, position)
+        has_room(memory, position, self.free_by_head)
     }
 
     /// Whether a full ring is one, and not scribbled upon.

@@ -2,7 +2,7 @@
 //! show, and a successor goes on where it stopped.
 
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, is_free_word, make_all_ready, meaning};
+use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, has_room, make_all_ready, meaning};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
@@ -175,9 +175,9 @@ impl SingleSender {
         self.fetch_next(memory, run.count);
     }
 
-    /// Whether there is room for so many messages more behind the next, where words say that. Where head does, it is one store for many messages.
+    /// Whether there is room for so many messages more behind the next.
     pub fn has_room<M: Memory>(&self, memory: &M, ahead: u64) -> bool {
-        self.free_by_head || is_free_word(memory, self.tail.wrapping_add(ahead))
+        has_room(memory, self.tail.wrapping_add(ahead), self.free_by_head)
     }
 
     /// Whether a full ring is one, and not scribbled upon.
