@@ -161,12 +161,7 @@ pub const MUTANTS: &[Mutant] = &[
         "let step = UNTOLD.min(memory.capacity());",
         "let step = UNTOLD.min(memory.capacity()) << 20;",
     ),
-    kill(
-        "untold: what head does not tell yet waits",
-        MOD,
-        "while place.wrapping_sub(from) < memory.capacity() {",
-        "while place != from {",
-    ),
+    kill("untold: what head does not tell yet waits", MOD, "while place < end {", "while place < from {"),
     kill("untold: only what tail tells is taken to be sent", MOD, "{ 2 * UNTOLD };", "{ 1 };"),
     kill("untold: a full ring leaves tail as it is", MS, "advance(memory.tail(), tail, place);", ""),
     kill("untold: an empty ring leaves head as it is", MR, "advance(memory.head(), head, place);", ""),

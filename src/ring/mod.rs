@@ -261,8 +261,9 @@ fn claimed_to<M: Memory>(memory: &M) -> u64 {
 
 /// The first position from `from` on, within a ring, the word of which is not `passed`.
 fn walk<M: Memory>(memory: &M, from: u64, passed: impl Fn(Word, LapOrder) -> bool) -> u64 {
-    let mut place = from;
-    while place.wrapping_sub(from) < memory.capacity() {
+    // Positions do not wrap: a scribbled cursor may be the last one.
+    let (mut place, end) = (from, from.saturating_add(memory.capacity()));
+    while place < end {
         let word = look(memory, place);
         if !passed(word, word.lap_order(memory.lap(place))) {
             break;
