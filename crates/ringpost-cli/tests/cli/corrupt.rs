@@ -114,7 +114,7 @@ fn a_file_that_was_never_a_queue() {
 fn another_version() {
     let name = filled();
     overwrite(&name, VERSION_AT, &99_u32.to_ne_bytes());
-    let words = ["incompatible", "format version should be 0x7", "found 0x63", "use the version of ringpost"];
+    let words = ["incompatible", "format version should be 0x8", "found 0x63", "use the version of ringpost"];
     assert_refused(&name, &words);
 }
 
