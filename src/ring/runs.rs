@@ -17,7 +17,7 @@ pub(super) fn room<M: Memory>(memory: &M, position: u64, want: u64) -> u64 {
     want.min(left).min(MAX_RUN)
 }
 
-/// How many slots from `position` on, which has the word `like`, have it, of at most `want` and as many as a run may have.
+/// How many slots in a row have the word `like`, beginning with `position`, which has it: `want` at most, and no more than a run may have.
 #[inline]
 pub(super) fn alike<M: Memory>(memory: &M, position: u64, want: u64, like: Word) -> u64 {
     let behind = Run { first: position.wrapping_add(1), count: room(memory, position, want) - 1 };
