@@ -163,26 +163,6 @@ pub const MUTANTS: &[Mutant] = &[
         "tail.checked_add(held_from(memory, tail, word))",
         "tail.checked_add(1)",
     ),
-    kill(
-        "untold: an end forgets where it has come",
-        MOD,
-        "let step = UNTOLD.min(memory.capacity());",
-        "let step = UNTOLD.min(memory.capacity()) << 20;",
-    ),
     kill("untold: what head does not tell yet waits", MOD, "while place < end {", "while place < from {"),
     kill("untold: only what tail tells is taken to be sent", MOD, "{ 2 * UNTOLD };", "{ 1 };"),
-    kill("untold: a full ring leaves tail as it is", MS, "advance(memory.tail(), tail, place);", ""),
-    kill("untold: an empty ring leaves head as it is", MR, "advance(memory.head(), head, place);", ""),
-    kill(
-        "untold: a sender begins at tail",
-        MS,
-        "read_cursor(memory.tail()).max(self.next)",
-        "read_cursor(memory.tail())",
-    ),
-    kill(
-        "untold: a receiver watches head",
-        MR,
-        "memory.head().load(Ordering::Relaxed).max(self.next)",
-        "memory.head().load(Ordering::Relaxed)",
-    ),
 ];
