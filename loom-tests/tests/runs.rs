@@ -80,27 +80,6 @@ fn a_batch_shows_whole() {
     }
 }
 
-/// Cursors are told of every fourth message here, and `size` knows of each.
-#[test]
-fn what_cursors_do_not_tell_yet_counts() {
-    explore(None, || {
-        let bench = bench(MANY, 4);
-        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
-        for sent in 1..=2 {
-            assert_eq!(sender.send(1), 1);
-            assert_eq!(size(&*bench), sent);
-        }
-        receiver.drain();
-        assert_eq!(size(&*bench), 0);
-        let mut end = MultiReceiver::new(OTHER, false);
-        assert!(end.take(&*bench, 1).is_err());
-        assert_eq!(sender.send(1) + sender.send(1), 2);
-        end.set_limit(u64::MAX);
-        assert!(end.pass_at_once(&*bench, |_| true, |_| ()));
-        assert_eq!(size(&*bench), 1);
-    });
-}
-
 /// Who counts in what the dead have claimed meets the claim of a living one.
 #[test]
 fn tail_is_counted_over_a_claim_as_a_whole() {
