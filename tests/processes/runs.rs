@@ -11,6 +11,11 @@ use crate::run::Process;
 
 /// Messages of a piece.
 const PIECE: u64 = 32;
+/// Pieces that the queue has room for. Two senders and what two of the dead have claimed never fill it, as senders wait when there
+/// are more than [`FULL`] in it: one who finds less room than for a piece sends as much of it as there is room for.
+const ROOM: u64 = 32;
+/// Pieces in the queue with which senders wait.
+const FULL: u64 = 8;
 /// Numbers that a sender has.
 const EACH: u64 = 1 << 32;
 
@@ -20,6 +25,9 @@ pub fn batches(role: &[String]) {
     let mut tx = queue.sender().expect("a place for a sender");
     let mut next = EACH * role[1].parse::<u64>().expect("a number");
     loop {
+        while queue.size() as u64 > FULL * PIECE {
+            std::thread::yield_now();
+        }
         let batch = (next..next + 2 * PIECE).inspect(|_| (0..50).for_each(|_| std::hint::spin_loop()));
         tx.send_batch(batch.map(u64::to_le_bytes)).expect("an open queue");
         next += 2 * PIECE;
@@ -43,7 +51,7 @@ fn take(rx: &mut Receiver, got: &mut BTreeMap<u64, u64>, timeout: Duration) -> b
 #[test]
 fn a_killed_sender_has_sent_whole_pieces() {
     for receivers in [Ends::Single, Ends::Multi] {
-        let options = Options::new(4 * PIECE as usize).max_len(100).senders(Ends::Multi).receivers(receivers);
+        let options = Options::new((ROOM * PIECE) as usize).max_len(100).senders(Ends::Multi).receivers(receivers);
         let (queue, name) = named("pieces", options);
         let mut rx = queue.receiver().unwrap();
         let (mut got, mut random) = (BTreeMap::new(), Random::new(7));
