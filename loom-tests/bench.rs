@@ -318,14 +318,14 @@ impl Receiver {
 
     /// The short ways, for every second message that is taken alone: held until it is released, or copied and released at
     /// once. They fail on a receiver that has not looked for what came back, so the first goes the long way. One of many tries
-    /// the shortest way before.
+    /// the shortest ways before.
     fn pull_one(&mut self) -> bool {
         let Self { bench, end, got } = self;
         let many = matches!(end, ReceiveEnd::Multi(_)) && end.open_window(&**bench, u64::MAX);
         if got.len() % 4 == 3 {
             return many && self.pull_at_once() || self.pull_at_sight();
         }
-        let taken = if many { end.take_at_once(&**bench, |_| true) } else { None };
+        let taken = if many { end.front_at_polls(&**bench, 1, |_| true) } else { None };
         let Some(position) = taken.or_else(|| end.take_one(&**bench)) else { return false };
         got.push(bench.read(position));
         end.release_one(&**bench, position)

@@ -58,6 +58,18 @@ pub const MUTANTS: &[Mutant] = &[
         "        let place = self.place(memory);\n        if place >= self.limit {",
     ),
     kill(
+        "watched: what came back is passed over",
+        MR,
+        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let (place, sight)",
+        "        let (place, sight)",
+    ),
+    kill(
+        "watched: one of many takes what it has not seen",
+        MR,
+        "if place >= self.limit || !sight.watch(looks) {",
+        "if place >= self.limit || sight.watch(looks) {",
+    ),
+    kill(
         "at once: what one of many was shown and keeps does not say so",
         ENDS,
         "Self::Multi(end) => end.give_back(memory, run, true),",

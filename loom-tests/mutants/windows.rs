@@ -59,6 +59,42 @@ pub const MUTANTS: &[Mutant] = &[
         "if !self.is_there(memory, position, ready) || !may(slot) {",
     ),
     kill(
+        "watched: one that is held is passed over",
+        SR,
+        "let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;",
+        "let may_be_shown = self.window.ready_at(position).is_some();",
+    ),
+    kill(
+        "watched: what came back is shown as new",
+        SR,
+        "let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;",
+        "let may_be_shown = position == self.head;",
+    ),
+    kill(
+        "watched: what was shown is not marked",
+        SR,
+        "        note_delivered(memory, position.wrapping_add(1));\n        Some(position)",
+        "        Some(position)",
+    ),
+    kill(
+        "watched: the next one has come, too",
+        SR,
+        "self.ahead.came(self.next);",
+        "self.ahead.came(self.next.wrapping_add(1));",
+    ),
+    kill(
+        "watched: a message is seen Relaxed",
+        "src/ring/sight.rs",
+        "(self.word.load(Ordering::Acquire) == self.bits)",
+        "(self.word.load(Ordering::Relaxed) == self.bits)",
+    ),
+    kill(
+        "watched: a message is shown that tail does not tell",
+        SR,
+        "Sight::tail(memory.tail(), self.next).watch(looks) && self.told(memory) > 0",
+        "Sight::tail(memory.tail(), self.next.wrapping_add(1)).watch(looks) && { self.ahead.came(self.next); true }",
+    ),
+    kill(
         "a value in a window is read after its slot is free",
         SR,
         "read(slot);\n        self.pass_to(memory, position.wrapping_add(1));",

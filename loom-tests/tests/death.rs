@@ -48,7 +48,9 @@ enum Way {
     Stream,
     /// That of one such message which is written in place.
     Lent,
-    /// That of one such message which is shown, or of many in a single receiver's window.
+    /// That of one such message which is watched for and shown.
+    Watched,
+    /// That of many in a single receiver's window, which are shown.
     Shown,
     /// That of any number.
     Long,
@@ -85,7 +87,7 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 end.publish_tail(memory, 1);
                 return left <= 0;
             }
-            Way::Value | Way::Shown | Way::Long => {
+            Way::Value | Way::Watched | Way::Shown | Way::Long => {
                 let Ok(run) = end.claim(memory, 1) else { return false };
                 bench.write(run.first, 100);
                 end.commit(memory, run);
@@ -138,19 +140,19 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
             Way::Stream => {
                 end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
             }
-            Way::Shown if single => {
+            Way::Watched => {
+                if let Some(position) = end.front_at_polls(memory, 1, |_| true) {
+                    copy(position);
+                    end.pass_front(memory, position);
+                }
+            }
+            Way::Shown => {
                 end.told(memory);
                 let shown = end.show_many(memory, 1, |_, slot| {
                     copy(slot.position);
                     true
                 });
                 end.pass_fronts(memory, shown);
-            }
-            Way::Shown => {
-                if let Some(position) = end.front_at_once(memory, |_| true) {
-                    copy(position);
-                    end.pass_front(memory, position);
-                }
             }
             Way::Long | Way::Lent => {}
         }
@@ -260,8 +262,9 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    let ways = [Way::Short, Way::Value, Way::Long, Way::AtOnce, Way::Stream, Way::Shown];
-    ways.into_iter().for_each(|way| receiver_dies_on(way, single_sender, single));
+    let ways = [Way::Short, Way::Value, Way::Long, Way::AtOnce, Way::Stream, Way::Watched];
+    let shown = single.then_some(Way::Shown);
+    ways.into_iter().chain(shown).for_each(|way| receiver_dies_on(way, single_sender, single));
 }
 
 fn receiver_dies_on(way: Way, single_sender: bool, single: bool) {

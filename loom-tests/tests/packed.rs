@@ -31,6 +31,8 @@ enum Way {
     Copied,
     /// One, taken, held and released.
     Held,
+    /// One that is watched for, shown, and released.
+    Watched,
     /// All that are there, shown one after another.
     Shown,
     /// All that are there, as a slice.
@@ -41,7 +43,8 @@ enum Way {
     Pulled(u64),
 }
 
-const WAYS: [Way; 7] = [Way::Copied, Way::Held, Way::Shown, Way::Slice, Way::Sighted, Way::Pulled(1), Way::Pulled(2)];
+const WAYS: [Way; 8] =
+    [Way::Copied, Way::Held, Way::Watched, Way::Shown, Way::Slice, Way::Sighted, Way::Pulled(1), Way::Pulled(2)];
 
 /// Receives what is there in that way.
 fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
@@ -55,6 +58,12 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
             if let Some(position) = end.take_at_once(bench, |_| true) {
                 read(position);
                 assert!(end.release_one(bench, position));
+            }
+        }
+        Way::Watched => {
+            if let Some(position) = end.front_at_polls(bench, 1, |_| true) {
+                read(position);
+                end.pass_front(bench, position);
             }
         }
         Way::Shown => {
@@ -388,14 +397,14 @@ fn words_mean_what_tail_says() {
 fn a_lookout_looks_at_tail() {
     explore(None, || {
         let bench = Bench::packed(1);
-        let (mut sender, receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
         let lookout = receiver.end.lookout();
         assert!(matches!(lookout, Lookout::MessageAt(_)));
         assert_eq!(lookout.look(&*bench), Outlook::InVain(None));
         lookout.audit(&*bench).expect("an empty ring is no scribbled one");
-        assert!(!receiver.end.next(&*bench).tells());
+        assert!(!receiver.end.watch(&*bench, 1));
         assert_eq!(sender.send(2), 2);
-        assert!(receiver.end.next(&*bench).tells());
+        assert!(receiver.end.watch(&*bench, 1));
         assert_eq!(lookout.look(&*bench), Outlook::Worthwhile);
     });
 }

@@ -41,13 +41,15 @@ enum Way {
     Copied,
     /// Shown, and then released.
     Shown,
+    /// The same, by one who watches for it.
+    Watched,
     /// One of many that could be shown at once.
     Many,
     /// Taken, held, and released.
     Held,
 }
 
-const WAYS: [Way; 4] = [Way::Copied, Way::Shown, Way::Many, Way::Held];
+const WAYS: [Way; 5] = [Way::Copied, Way::Shown, Way::Watched, Way::Many, Way::Held];
 
 /// Takes one message in the window.
 fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
@@ -58,6 +60,11 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
         }
         Way::Shown => {
             let position = end.front_at_once(bench, |_| true)?;
+            value = Some(bench.read(position));
+            end.pass_front(bench, position);
+        }
+        Way::Watched => {
+            let position = end.front_at_polls(bench, 1, |_| true)?;
             value = Some(bench.read(position));
             end.pass_front(bench, position);
         }
@@ -249,6 +256,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true, |_| ()), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
+        assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "a value is shown out of turn");
         assert_eq!(show(&bench, &mut receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
@@ -265,7 +273,7 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
 
 #[test]
 fn what_was_shown_is_marked_before_it_is_read() {
-    for way in [Way::Held, Way::Shown, Way::Many] {
+    for way in [Way::Held, Way::Shown, Way::Watched, Way::Many] {
         explore(None, move || {
             let bench = Bench::in_both_orders(SINGLE, 1);
             let mut sender = bench.sender(1);
@@ -278,6 +286,7 @@ fn what_was_shown_is_marked_before_it_is_read() {
                     let first = bench.head().load(Relaxed);
                     Some(Run { first, count: show(&bench, &mut end, 2).len() as u64 })
                 }
+                Way::Watched => end.front_at_polls(&*bench, 1, |_| true).map(|first| Run { first, count: 1 }),
                 _ => end.front_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 }),
             };
             let shown = shown.expect("a message is there");
@@ -310,6 +319,7 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
         receiver.end.open_window(&*bench, u64::MAX);
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");
+        assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "it was delivered before");
         let run = receiver.take(1).expect("it comes again");
         assert_eq!((run.first, receiver.end.deliveries(&*bench, shown)), (shown, 2));
         receiver.finish(run);

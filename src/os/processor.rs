@@ -8,10 +8,10 @@ pub(crate) fn is_amd() -> bool {
     *KNOWN.get_or_init(|| matches!(&vendor(), b"AuthenticAMD" | b"HygonGenuine"))
 }
 
-/// Whether it is one of those up to Zen 4. They are family 0x19 at most: Processor Programming Reference for AMD Family 19h and 1Ah,
-/// "Processor Identification".
-pub(crate) fn is_amd_up_to_zen_4() -> bool {
-    is_amd() && family() <= 0x19
+/// Whether it is one of AMD's with Zen 4: of family 0x19 those which are not Zen 3, whose models are 0x00 to 0x0f and 0x20 to 0x5f:
+/// Revision Guides for AMD Family 19h Models 00h-0Fh and 10h-1Fh, and the Linux kernel's `arch/x86/kernel/cpu/amd.c`.
+pub(crate) fn is_zen_4() -> bool {
+    is_amd() && family() == 0x19 && !matches!(model(), 0x00..=0x0f | 0x20..=0x5f)
 }
 
 /// What the processor tells about itself.
@@ -32,6 +32,13 @@ fn family() -> u32 {
     (told >> 8 & 0xf) + (told >> 20 & 0xff)
 }
 
+/// Its model, the extended one included.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn model() -> u32 {
+    let told = cpuid(1).eax;
+    (told >> 4 & 0xf) | (told >> 16 & 0xf) << 4
+}
+
 /// The maker's name, as the processor gives it.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 fn vendor() -> [u8; 12] {
@@ -49,6 +56,11 @@ fn family() -> u32 {
 }
 
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn model() -> u32 {
+    0
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
 fn vendor() -> [u8; 12] {
     [0; 12]
 }
@@ -61,10 +73,11 @@ mod tests {
     fn the_maker_is_the_one_that_the_system_names() {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let told = |what: &str| info.lines().find(|line| line.starts_with(what))?.split(':').nth(1).map(str::trim);
-        if let Some((name, told)) = told("vendor_id").zip(told("cpu family")) {
+        if let (Some(name), Some(of_family), Some(of_model)) = (told("vendor_id"), told("cpu family"), told("model\t"))
+        {
             assert_eq!(vendor(), name.as_bytes());
             assert_eq!(is_amd(), name == "AuthenticAMD" || name == "HygonGenuine");
-            assert_eq!(family().to_string(), told);
+            assert_eq!((family().to_string(), model().to_string()), (of_family.to_owned(), of_model.to_owned()));
         }
     }
 }

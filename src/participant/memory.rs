@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Fault;
 use crate::layout::control::Signals;
 use crate::layout::geometry::{Ends, Geometry};
-use crate::os::processor::{is_amd, is_amd_up_to_zen_4};
+use crate::os::processor::{is_amd, is_zen_4};
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
@@ -57,8 +57,8 @@ pub struct SharedRing {
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owning: Owning,
     /// The line of a word is asked for only when that of its payload has come. Both are asked for at once otherwise; the word's, which is
-    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there. On AMD's processors up to
-    /// Zen 4; on later ones, and on Intel's, the waiting costs more than it saves.
+    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there. On AMD's Zen 4; on Zen 3 and
+    /// Zen 5, and on Intel's, the waiting costs more than it saves.
     word_waits: bool,
 }
 
@@ -84,7 +84,7 @@ impl SharedRing {
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
             owning: Owning::by_default(slots.word_is_near() || slots.is_packed()),
-            word_waits: slots.payloads_are_far_lines() && is_amd_up_to_zen_4(),
+            word_waits: slots.payloads_are_far_lines() && is_zen_4(),
             slots,
         }
     }

@@ -7,7 +7,7 @@ use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
 use super::receiver::{bytes, is_sound, message};
-use super::short::{FIRST_POLLS, watch};
+use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
 use crate::ring::{Memory, ReceiveEnd, Run};
@@ -76,10 +76,20 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
     }
 
+    /// Looks for it again and again. What can be asked before it comes is asked before.
     #[inline(never)]
-    fn front_at_polls(&mut self) -> Option<u64> {
-        self.watch_front();
-        self.front()
+    pub(super) fn front_at_polls(&mut self) -> Option<u64> {
+        if !self.polls_first() || !self.link.is_here() {
+            return None;
+        }
+        let Self { link, end, .. } = self;
+        let Link { ring, mapped, .. } = &**link;
+        let end = end.get_mut();
+        if !end.open_window(ring, mapped.end()) {
+            // Something is to come again: taking goes another way, which polls by itself.
+            return None;
+        }
+        (0..FIRST_POLLS).find_map(|_| end.front_at_polls(ring, LOOKS_AT_ONCE, |slot| is_sound::<T>(ring, slot)))
     }
 
     /// The next message, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
@@ -99,13 +109,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
             let Link { ring, mapped, .. } = &**link;
             let end = end.get_mut();
             // If something is to come again, taking goes another way, which polls by itself.
-            let _seen = end.open_window(ring, mapped.end()) && (0..FIRST_POLLS).any(|_| watch(end.next(ring)));
+            let _came = end.open_window(ring, mapped.end()) && (0..FIRST_POLLS).any(|_| end.watch(ring, LOOKS_AT_ONCE));
         }
     }
 }
 
 /// A message that is shown to the program: the only receiver's next one still, or taken by one of many.
-struct Front<'r> {
+pub(super) struct Front<'r> {
     link: &'r Link,
     end: &'r mut ReceiveEnd,
     position: u64,
@@ -114,14 +124,14 @@ struct Front<'r> {
 impl<'r> Front<'r> {
     /// The one at `position`, which `receiver` has just found.
     #[inline(always)]
-    fn new<T: ?Sized>(receiver: &'r mut Receiver<T>, position: u64) -> Self {
+    pub(super) fn new<T: ?Sized>(receiver: &'r mut Receiver<T>, position: u64) -> Self {
         let Receiver { link, end, .. } = receiver;
         Self { link, end: end.get_mut(), position }
     }
 
     /// Has it read, and frees its slot.
     #[inline(always)]
-    fn pass<T: ?Sized + Payload, R>(mut self, read: impl FnOnce(&T) -> R) -> R {
+    pub(super) fn pass<T: ?Sized + Payload, R>(mut self, read: impl FnOnce(&T) -> R) -> R {
         let ring = &self.link.ring;
         let slot = ring.slot(self.position);
         let bytes = bytes::<T>(ring, slot);

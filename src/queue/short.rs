@@ -5,11 +5,11 @@ use core::time::Duration;
 use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
+use super::read_in_place::Front;
 use super::receiver::{Want, bytes, is_sound};
 use crate::error::RecvError;
 use crate::payload::Payload;
-use crate::ring::{Memory, Run, Sight};
-use crate::sync::spin_loop;
+use crate::ring::{Memory, Run};
 use crate::wait::{Deadline, Wait};
 
 /// How often a receiver of one message looks before it reads the clock.
@@ -34,7 +34,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         if self.polls_first() {
             for _ in 0..FIRST_POLLS {
-                let _seen = watch(self.end.get_mut().next(&self.link.ring));
+                let _came = self.end.get_mut().watch(&self.link.ring, LOOKS_AT_ONCE);
                 if let Some(position) = self.take_at_once() {
                     return Ok(Some(position));
                 }
@@ -142,30 +142,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Copies the next message and frees its slot, if it comes within a first, short time of polling.
     #[inline]
-    fn pass_soon<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Result<Option<V>, RecvError> {
+    fn pass_soon<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Option<V> {
         match self.pass_at_once(&mut copy) {
             None => self.pass_at_polls(copy),
-            passed => Ok(passed),
+            passed => passed,
         }
     }
 
     #[inline(never)]
-    fn pass_at_polls<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Result<Option<V>, RecvError> {
-        if let Some(value) = self.pass_at_sight(&mut copy)? {
-            return Ok(Some(value));
-        }
-        if self.polls_first() {
-            for _ in 0..FIRST_POLLS {
-                let _seen = watch(self.end.get_mut().next(&self.link.ring));
-                if let Some(value) = self.pass_at_once(&mut copy) {
-                    return Ok(Some(value));
-                }
-                if let Some(value) = self.pass_at_sight(&mut copy)? {
-                    return Ok(Some(value));
-                }
-            }
-        }
-        Ok(None)
+    fn pass_at_polls<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Option<V> {
+        let position = self.front_at_polls()?;
+        Some(Front::new(self, position).pass(|message: &T| copy(message.as_bytes())))
     }
 
     /// The shortest way: all that is behind the next message is known, and nothing is held that comes before it. Small enough to
@@ -239,7 +226,7 @@ impl Receiver {
             buffer.clear();
             buffer.extend_from_slice(bytes);
         };
-        match self.pass_soon(&mut fill)? {
+        match self.pass_soon(&mut fill) {
             Some(()) => Ok(()),
             None => self.recv().map(|message| fill(&message)),
         }
@@ -263,7 +250,7 @@ impl<T: Payload> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
-        match self.pass_soon(read)? {
+        match self.pass_soon(read) {
             Some(value) => Ok(value),
             None => self.recv().map(|message| read(message.as_bytes())),
         }
@@ -276,7 +263,7 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        match self.pass_soon(read)? {
+        match self.pass_soon(read) {
             None => Ok(self.recv_timeout(timeout)?.map(|message| read(message.as_bytes()))),
             taken => Ok(taken),
         }
@@ -302,16 +289,4 @@ impl<T: Payload> Receiver<T> {
 #[inline]
 fn read<T: Payload>(bytes: &[u8]) -> T {
     T::read_from_bytes(bytes).expect("slots have the size of their queue's messages")
-}
-
-/// Waits a moment for a message to come in sight, and says whether it has. Nothing is computed between two looks.
-#[inline]
-pub(super) fn watch(sight: Sight<'_>) -> bool {
-    for _ in 0..LOOKS_AT_ONCE {
-        if sight.tells() {
-            return true;
-        }
-        spin_loop();
-    }
-    false
 }

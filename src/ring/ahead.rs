@@ -51,6 +51,13 @@ impl Ahead {
         self.there = 0;
     }
 
+    /// The message at `position`, the next one, has come just now. What is behind it hardly has: to look there, at a line that its sender is about
+    /// to write, would only hold up this one.
+    #[inline]
+    pub fn came(&mut self, position: u64) {
+        self.there = self.there.max(position.wrapping_add(1));
+    }
+
     /// Whether the message at `position`, which is not below the next one, is known to be there.
     #[inline(always)]
     pub fn knows(&self, position: u64) -> bool {

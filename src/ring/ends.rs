@@ -1,6 +1,6 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, Sight, SingleReceiver, SingleSender};
+use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -232,6 +232,20 @@ impl ReceiveEnd {
         }
     }
 
+    /// The same for a message that comes while it is looked for so many times.
+    #[inline]
+    pub fn front_at_polls<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        looks: u32,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
+        match self {
+            Self::Single(end) => end.front_at_polls(memory, looks, may),
+            Self::Multi(end) => end.take_at_polls(memory, looks, may),
+        }
+    }
+
     /// The same for up to `most` messages in an only receiver's window, one after another, for as long as `show` goes on; see
     /// [`SingleReceiver::show_many`].
     #[inline(always)]
@@ -329,12 +343,12 @@ impl ReceiveEnd {
         }
     }
 
-    /// What to watch for the next message.
+    /// Looks so many times whether the next message has come, and knows it then.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
+    pub fn watch<M: Memory>(&mut self, memory: &M, looks: u32) -> bool {
         match self {
-            Self::Single(end) => end.next(memory),
-            Self::Multi(end) => end.next(memory),
+            Self::Single(end) => end.watch(memory, looks),
+            Self::Multi(end) => end.watch(memory, looks),
         }
     }
 

@@ -48,7 +48,7 @@ pub use multi_sender::MultiSender;
 pub use packed::meaning;
 pub use recover::{count_in, recover, recover_word};
 pub use runs::held_word;
-pub use sight::Sight;
+use sight::Sight;
 pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 

@@ -136,8 +136,23 @@ impl MultiReceiver {
         }
         let (slot, ready) = (memory.slot(place), Word::ready(memory.lap(place)));
         // Acquire: take, pairs with commit: `may` looks at what was committed, which is ours if the exchange succeeds.
-        if slot.word().load(Ordering::Acquire) != ready.bits() || !may(slot) {
+        if slot.word().load(Ordering::Acquire) != ready.bits() {
             self.in_a_row = 0;
+            return None;
+        }
+        self.take_ready(memory, place, may)
+    }
+
+    /// Takes the message at `place`, which was seen there.
+    #[inline(always)]
+    fn take_ready<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        place: u64,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
+        let (slot, ready) = (memory.slot(place), Word::ready(memory.lap(place)));
+        if !may(slot) {
             return None;
         }
         memory.look_at(slot);
@@ -173,12 +188,35 @@ impl MultiReceiver {
         self.limit = end;
     }
 
-    /// What to watch for the next message, as long as nobody else takes that.
+    /// Looks so many times whether the next message has come, or, if others take it, one of their next ones.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
-        // Relaxed: only watched; the take looks again.
-        let place = memory.head().load(Ordering::Relaxed).max(self.next);
-        Sight::word(memory.word(place), Word::ready(memory.lap(place)))
+    pub fn watch<M: Memory>(&self, memory: &M, looks: u32) -> bool {
+        self.sight(memory).1.watch(looks)
+    }
+
+    /// Does what [`take_at_once`](Self::take_at_once) does with a message that comes while it is looked for so many times.
+    #[inline]
+    pub fn take_at_polls<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        looks: u32,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
+        if self.new_epoch(memory).is_some() {
+            return None;
+        }
+        let (place, sight) = self.sight(memory);
+        if place >= self.limit || !sight.watch(looks) {
+            return None;
+        }
+        self.take_ready(memory, place, may)
+    }
+
+    /// Where the next message is, or will be, and what to watch there.
+    #[inline]
+    fn sight<'m, M: Memory>(&self, memory: &'m M) -> (u64, Sight<'m>) {
+        let place = self.place(memory);
+        (place, Sight::word(memory.word(place), Word::ready(memory.lap(place))))
     }
 
     /// Frees the slot of a message that was taken by itself and has been read.

@@ -1,11 +1,11 @@
 //! What to watch while polling for the next message.
 
 use crate::layout::word::Word;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, spin_loop};
 
 /// A word that tells of the next message: by what it becomes, or by becoming anything else.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'m> {
+pub(super) struct Sight<'m> {
     word: &'m AtomicU64,
     bits: u64,
     /// Whether it is these bits that tell.
@@ -25,10 +25,16 @@ impl<'m> Sight<'m> {
         Self { word: tail, bits: next, becomes: false }
     }
 
-    /// Whether the message seems to be there.
+    /// Looks so many times whether the message seems to be there. Nothing is computed between two looks.
     #[inline]
-    pub fn tells(self) -> bool {
-        // Relaxed: the take looks again.
-        (self.word.load(Ordering::Relaxed) == self.bits) == self.becomes
+    pub(super) fn watch(self, looks: u32) -> bool {
+        for _ in 0..looks {
+            // Acquire: take, pairs with commit: the payload is whole.
+            if (self.word.load(Ordering::Acquire) == self.bits) == self.becomes {
+                return true;
+            }
+            spin_loop();
+        }
+        false
     }
 }

@@ -243,13 +243,34 @@ impl SingleReceiver {
         self.window.ready_at(self.next).is_some()
     }
 
-    /// What to watch for the next message.
+    /// Looks so many times whether the next message has come. One that has is known to be there.
     #[inline]
-    pub fn next<'m, M: Memory>(&self, memory: &'m M) -> Sight<'m> {
+    pub fn watch<M: Memory>(&mut self, memory: &M, looks: u32) -> bool {
         if memory.is_packed() {
-            return Sight::tail(memory.tail(), self.next);
+            return Sight::tail(memory.tail(), self.next).watch(looks) && self.told(memory) > 0;
         }
-        Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next)))
+        let came = Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next))).watch(looks);
+        if came {
+            self.ahead.came(self.next);
+        }
+        came
+    }
+
+    /// Does what [`front_at_once`](Self::front_at_once) does with a message that comes while it is looked for so many times.
+    #[inline]
+    pub fn front_at_polls<'m, M: Memory>(
+        &mut self,
+        memory: &'m M,
+        looks: u32,
+        may: impl FnOnce(M::Slot<'m>) -> bool,
+    ) -> Option<u64> {
+        let position = self.next;
+        let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;
+        if !may_be_shown || !self.watch(memory, looks) || !self.ahead.knows(position) || !may(memory.slot(position)) {
+            return None;
+        }
+        note_delivered(memory, position.wrapping_add(1));
+        Some(position)
     }
 
     /// Gives the slot of a message that has been read back to the senders, if it is the oldest that was taken, and nothing behind it was
