@@ -64,12 +64,6 @@ pub const MUTANTS: &[Mutant] = &[
         "        let (place, sight)",
     ),
     kill(
-        "watched: one of many takes what it has not seen",
-        MR,
-        "if place >= self.limit || !sight.watch(looks) {",
-        "if place >= self.limit || sight.watch(looks) {",
-    ),
-    kill(
         "at once: what one of many was shown and keeps does not say so",
         ENDS,
         "Self::Multi(end) => end.give_back(memory, run, true),",

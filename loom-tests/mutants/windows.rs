@@ -61,14 +61,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "watched: one that is held is passed over",
         SR,
-        "let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;",
-        "let may_be_shown = self.window.ready_at(position).is_some();",
-    ),
-    kill(
-        "watched: what came back is shown as new",
-        SR,
-        "let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;",
-        "let may_be_shown = position == self.head;",
+        "if position != self.head || !self.watch(memory, looks)",
+        "if !self.watch(memory, looks)",
     ),
     kill(
         "watched: what was shown is not marked",
@@ -91,8 +85,14 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "watched: a message is shown that tail does not tell",
         SR,
-        "Sight::tail(memory.tail(), self.next).watch(looks) && self.told(memory) > 0",
-        "Sight::tail(memory.tail(), self.next.wrapping_add(1)).watch(looks) && { self.ahead.came(self.next); true }",
+        "                && self.told(memory) > 0\n                && self.ahead.knows(self.next);",
+        "                || looks > 0;",
+    ),
+    kill(
+        "watched: a packed message that came back is shown as new",
+        SR,
+        "                && self.told(memory) > 0\n                && self.ahead.knows(self.next);",
+        "                && { self.ahead.came(self.next); true };",
     ),
     kill(
         "a value in a window is read after its slot is free",

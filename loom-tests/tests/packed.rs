@@ -259,6 +259,8 @@ fn a_slice_ends_with_its_lap_and_waits_for_what_is_held() {
         let last = Run { first: held.end(), count: 1 };
         assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 4), Some(last));
         receiver.end.keep_fronts(&*bench, last);
+        receiver.end.open_window(&*bench, u64::MAX);
+        assert_eq!(receiver.end.front_at_polls(&*bench, 1, |_| true), None, "it was delivered before");
         assert_eq!(rest(&bench, &mut receiver), [(103, 2), (104, 1), (105, 1)]);
         // And is no longer than is asked for, nor than its pages are mapped.
         assert_eq!(sender.send(4), 4);

@@ -128,7 +128,7 @@ fn what_comes_back_after_all_was_settled_is_found() {
 #[test]
 fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
     explore(Some(3), || {
-        let bench = Bench::new(MANY, 1);
+        let bench = Bench::new(MANY, 2);
         let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
         for receiver in [&mut one, &mut two] {
             assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
@@ -145,6 +145,7 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         two.pull_at_once();
         if let Some(kept) = keeping.join().expect("the receiver panicked") {
             assert!(!two.pull_at_once(), "what came back is next");
+            sender.send(1);
             assert!(two.end.front_at_polls(&*bench, 1, |_| true).is_none(), "what came back is next");
             let again = two.take(1).expect("it comes again");
             assert_eq!((again.first, two.end.deliveries(&*bench, kept)), (kept, 2));

@@ -247,7 +247,9 @@ impl SingleReceiver {
     #[inline]
     pub fn watch<M: Memory>(&mut self, memory: &M, looks: u32) -> bool {
         if memory.is_packed() {
-            return Sight::tail(memory.tail(), self.next).watch(looks) && self.told(memory) > 0;
+            return Sight::tail(memory.tail(), self.next).watch(looks)
+                && self.told(memory) > 0
+                && self.ahead.knows(self.next);
         }
         let came = Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next))).watch(looks);
         if came {
@@ -256,7 +258,8 @@ impl SingleReceiver {
         came
     }
 
-    /// Does what [`front_at_once`](Self::front_at_once) does with a message that comes while it is looked for so many times.
+    /// Does what [`front_at_once`](Self::front_at_once) does with a message that comes while it is looked for so many times, once a window
+    /// has been opened.
     #[inline]
     pub fn front_at_polls<'m, M: Memory>(
         &mut self,
@@ -265,8 +268,7 @@ impl SingleReceiver {
         may: impl FnOnce(M::Slot<'m>) -> bool,
     ) -> Option<u64> {
         let position = self.next;
-        let may_be_shown = self.window.ready_at(position).is_some() && position == self.head;
-        if !may_be_shown || !self.watch(memory, looks) || !self.ahead.knows(position) || !may(memory.slot(position)) {
+        if position != self.head || !self.watch(memory, looks) || !may(memory.slot(position)) {
             return None;
         }
         note_delivered(memory, position.wrapping_add(1));
