@@ -144,8 +144,8 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         });
         two.pull_at_once();
         if let Some(kept) = keeping.join().expect("the receiver panicked") {
+            assert_eq!(sender.send(1), 1);
             assert!(!two.pull_at_once(), "what came back is next");
-            sender.send(1);
             assert!(two.end.front_at_polls(&*bench, 1, |_| true).is_none(), "what came back is next");
             let again = two.take(1).expect("it comes again");
             assert_eq!((again.first, two.end.deliveries(&*bench, kept)), (kept, 2));
