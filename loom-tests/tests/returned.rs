@@ -128,7 +128,7 @@ fn what_comes_back_after_all_was_settled_is_found() {
 #[test]
 fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
     explore(Some(3), || {
-        let bench = Bench::new(MANY, 2);
+        let bench = Bench::new(MANY, 1);
         let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
         for receiver in [&mut one, &mut two] {
             assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
@@ -144,9 +144,7 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         });
         two.pull_at_once();
         if let Some(kept) = keeping.join().expect("the receiver panicked") {
-            assert_eq!(sender.send(1), 1);
             assert!(!two.pull_at_once(), "what came back is next");
-            assert!(two.end.front_at_polls(&*bench, 1, |_| true).is_none(), "what came back is next");
             let again = two.take(1).expect("it comes again");
             assert_eq!((again.first, two.end.deliveries(&*bench, kept)), (kept, 2));
             two.finish(again);
@@ -156,5 +154,26 @@ fn what_one_of_many_is_shown_and_keeps_comes_again_first() {
         tally.sender(sender.done());
         tally.unordered(two.got);
         tally.balance();
+    });
+}
+
+#[test]
+fn the_short_ways_do_not_pass_over_what_came_back() {
+    explore(None, || {
+        let bench = Bench::new(MANY, 2);
+        let (mut sender, mut one, mut two) = (bench.sender(1), bench.receiver(11), bench.receiver(12));
+        for receiver in [&mut one, &mut two] {
+            assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
+            assert!(receiver.end.open_window(&*bench, u64::MAX));
+        }
+        assert_eq!(sender.send(2), 2);
+        let kept = one.end.front_at_polls(&*bench, 1, |_| true).expect("a message is there");
+        assert_eq!(two.pull(1), 1, "so is another");
+        one.end.keep_fronts(&*bench, Run { first: kept, count: 1 });
+        assert_eq!(sender.send(1), 1);
+        assert!(!two.pull_at_once(), "what came back is next");
+        assert_eq!(two.end.front_at_polls(&*bench, 1, |_| true), None, "what came back is next");
+        two.drain();
+        assert_eq!(two.got, [101, 100, 102]);
     });
 }
