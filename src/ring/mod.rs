@@ -245,7 +245,12 @@ pub fn sent_to<M: Memory>(memory: &M) -> u64 {
 
 /// The position of the first message that nobody has taken: what head tells, and what the words say that it does not tell yet.
 fn taken_to<M: Memory>(memory: &M) -> u64 {
-    walk(memory, read_cursor(memory.head()), |word, lap| match (lap, word.state()) {
+    taken_from(memory, read_cursor(memory.head()))
+}
+
+/// The same from a position on, before which all has been taken.
+fn taken_from<M: Memory>(memory: &M, from: u64) -> u64 {
+    walk(memory, from, |word, lap| match (lap, word.state()) {
         (LapOrder::Same, Some(State::Take | State::TakeRun | State::Retry)) => true,
         (lap, _) => lap == LapOrder::Newer,
     })

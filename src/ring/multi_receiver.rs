@@ -4,7 +4,7 @@
 use super::runs::{alike, cut, held_from, settle};
 use super::{
     Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
-    read_cursor, taken_to, tell,
+    read_cursor, taken_from, taken_to, tell,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -140,12 +140,12 @@ impl MultiReceiver {
             self.in_a_row = 0;
             return None;
         }
-        self.take_ready(memory, place, may)
+        self.take_seen(memory, place, may)
     }
 
     /// Takes the message at `place`, which was seen there.
     #[inline(always)]
-    fn take_ready<'m, M: Memory>(
+    fn take_seen<'m, M: Memory>(
         &mut self,
         memory: &'m M,
         place: u64,
@@ -209,13 +209,14 @@ impl MultiReceiver {
         if place >= self.limit || !sight.watch(looks) {
             return None;
         }
-        self.take_ready(memory, place, may)
+        self.take_seen(memory, place, may)
     }
 
-    /// Where the next message is, or will be, and what to watch there.
+    /// Where the next message is, or will be, and what to watch there: behind what others are seen to have taken, whether head tells it yet or
+    /// not. To watch what they have taken would be in vain.
     #[inline]
     fn sight<'m, M: Memory>(&self, memory: &'m M) -> (u64, Sight<'m>) {
-        let place = self.place(memory);
+        let place = taken_from(memory, self.place(memory));
         (place, Sight::word(memory.word(place), Word::ready(memory.lap(place))))
     }
 
