@@ -16,10 +16,7 @@ const CHUNKS: u64 = 15;
 /// Round trips of one probe: some 0.1 ms when near.
 pub const TRIPS: u64 = CHUNK * CHUNKS;
 
-/// A round trip of less than this, in nanoseconds, is between processors that share more than a cache of the last level, or seem to: seen on
-/// machines where the next longer ones take 80 to 120.
-const NEAREST_NS: f64 = 70.0;
-/// A round trip of less than this is between near processors.
+/// A round trip of less than this, in nanoseconds, is between near processors.
 const NEAR_NS: f64 = 200.0;
 /// A round trip of more than this, in nanoseconds, is between far processors.
 const FAR_NS: f64 = 250.0;
@@ -32,8 +29,6 @@ const STEADY: f64 = 1.25;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
-    /// Nearer than a shared cache of the last level, before and after.
-    Nearest,
     /// They share a cache, before and after.
     Near,
     /// They do not, before and after.
@@ -43,29 +38,21 @@ pub enum Domain {
 }
 
 impl Domain {
-    /// Those that are measured.
-    pub const ALL: [Self; 3] = [Self::Nearest, Self::Near, Self::Far];
-
     /// What two probes, in nanoseconds a round trip, say about the time between them.
     #[must_use]
     pub fn of(before_ns: f64, after_ns: f64) -> Self {
-        let both = |is: fn(f64) -> bool| is(before_ns) && is(after_ns);
         match (before_ns, after_ns) {
-            _ if both(|ns| ns < NEAREST_NS) => Self::Nearest,
-            _ if both(|ns| (NEAREST_NS..NEAR_NS).contains(&ns)) => Self::Near,
-            _ if both(|ns| ns > FAR_NS) => Self::Far,
+            (a, b) if a < NEAR_NS && b < NEAR_NS => Self::Near,
+            (a, b) if a > FAR_NS && b > FAR_NS => Self::Far,
             // There are machines whose processors are always that far apart.
-            (a, b) if a < STEADY * b && b < STEADY * a => Self::by(f64::midpoint(a, b)),
+            (a, b) if a < STEADY * b && b < STEADY * a => {
+                if f64::midpoint(a, b) < BETWEEN_NS {
+                    Self::Near
+                } else {
+                    Self::Far
+                }
+            }
             _ => Self::Mixed,
-        }
-    }
-
-    /// Where processors that do not move are, by what a round trip takes.
-    fn by(ns: f64) -> Self {
-        match ns {
-            ns if ns < NEAREST_NS => Self::Nearest,
-            ns if ns < BETWEEN_NS => Self::Near,
-            _ => Self::Far,
         }
     }
 
@@ -73,7 +60,6 @@ impl Domain {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Nearest => "nearest",
             Self::Near => "near",
             Self::Far => "far",
             Self::Mixed => "mixed",
@@ -136,15 +122,6 @@ mod tests {
         for (before, after) in [(110.0, 400.0), (400.0, 110.0), (240.0, 180.0), (230.0, 340.0), (f64::NAN, 100.0)] {
             assert_eq!(Domain::of(before, after), Domain::Mixed);
         }
-    }
-
-    #[test]
-    fn what_is_nearer_than_near_is_not_measured_with_it() {
-        assert_eq!(Domain::of(51.0, 57.0), Domain::Nearest);
-        assert_eq!(Domain::of(66.0, 75.0), Domain::Near);
-        assert_eq!(Domain::of(75.0, 62.0), Domain::Nearest);
-        assert_eq!(Domain::of(55.0, 110.0), Domain::Mixed);
-        assert_eq!(Domain::of(80.0, 190.0), Domain::Near);
     }
 
     #[test]

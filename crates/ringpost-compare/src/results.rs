@@ -93,7 +93,7 @@ impl Outcome {
 
     /// Computes the figures of all sessions so far.
     pub fn finish(&mut self) {
-        let figures = Domain::ALL.map(|domain| Some((domain, Figures::of(&self.sessions, domain)?)));
+        let figures = [Domain::Near, Domain::Far].map(|domain| Some((domain, Figures::of(&self.sessions, domain)?)));
         self.domains = figures.into_iter().flatten().collect();
     }
 
@@ -180,7 +180,7 @@ impl Results {
     #[must_use]
     pub fn domains(&self) -> Vec<Domain> {
         let has = |domain: &Domain| self.cells.iter().any(|outcome| outcome.domains.contains_key(domain));
-        Domain::ALL.into_iter().filter(has).collect()
+        [Domain::Near, Domain::Far].into_iter().filter(has).collect()
     }
 
     /// Rounds that were dropped, and all rounds that were made.

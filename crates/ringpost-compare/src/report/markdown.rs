@@ -34,7 +34,7 @@ pub fn text(results: &Results) -> String {
     let mut text = format!(
         "`{}`: {}, {}, {} processors, Linux {}. Medians over {} repetitions in new processes, each of {} rounds of about {} ms; {} \
          messages arrived once, in order and whole. Each stands with its best form; round trips are p50, large messages are \
-         written in place where that can be. `nearest`, `near` and `far`: where the two processors were, by a raw ping-pong before and after each round.\n",
+         written in place where that can be. `near` and `far`: where the two processors were, by a raw ping-pong before and after each round.\n",
         results.command,
         results.date.get(..10).unwrap_or(&results.date),
         cell_text(&machine.cpu),
