@@ -245,12 +245,12 @@ pub fn sent_to<M: Memory>(memory: &M) -> u64 {
 
 /// The position of the first message that nobody has taken: what head tells, and what the words say that it does not tell yet.
 fn taken_to<M: Memory>(memory: &M) -> u64 {
-    taken_from(memory, read_cursor(memory.head()))
+    taken_from(memory, read_cursor(memory.head()), memory.capacity())
 }
 
-/// The same from a position on, before which all has been taken.
-fn taken_from<M: Memory>(memory: &M, from: u64) -> u64 {
-    walk(memory, from, |word, lap| match (lap, word.state()) {
+/// The same from a position on, before which all has been taken, and no further than `most` behind it.
+fn taken_from<M: Memory>(memory: &M, from: u64, most: u64) -> u64 {
+    walk(memory, from, most, |word, lap| match (lap, word.state()) {
         (LapOrder::Same, Some(State::Take | State::TakeRun | State::Retry)) => true,
         (lap, _) => lap == LapOrder::Newer,
     })
@@ -258,16 +258,16 @@ fn taken_from<M: Memory>(memory: &M, from: u64) -> u64 {
 
 /// The first position that nobody has claimed, in the same way.
 fn claimed_to<M: Memory>(memory: &M) -> u64 {
-    walk(memory, read_cursor(memory.tail()), |word, lap| match lap {
+    walk(memory, read_cursor(memory.tail()), memory.capacity(), |word, lap| match lap {
         LapOrder::Same => word.state() != Some(State::Free),
         lap => lap == LapOrder::Newer,
     })
 }
 
-/// The first position from `from` on, within a ring, the word of which is not `passed`.
-fn walk<M: Memory>(memory: &M, from: u64, passed: impl Fn(Word, LapOrder) -> bool) -> u64 {
+/// The first position from `from` on, within `most`, the word of which is not `passed`.
+fn walk<M: Memory>(memory: &M, from: u64, most: u64, passed: impl Fn(Word, LapOrder) -> bool) -> u64 {
     // Positions do not wrap: a scribbled cursor may be the last one.
-    let (mut place, end) = (from, from.saturating_add(memory.capacity()));
+    let (mut place, end) = (from, from.saturating_add(most));
     while place < end {
         let word = look(memory, place);
         if !passed(word, word.lap_order(memory.lap(place))) {

@@ -3,8 +3,8 @@
 
 use super::runs::{alike, cut, held_from, settle};
 use super::{
-    Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, advance, check_empty, contradiction, help,
-    read_cursor, taken_from, taken_to, tell,
+    Blocked, InTheWay, Memory, Patience, Run, Sight, Slot as _, Step, UNTOLD, advance, check_empty, contradiction,
+    help, read_cursor, taken_from, taken_to, tell,
 };
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -212,11 +212,12 @@ impl MultiReceiver {
         self.take_seen(memory, place, may)
     }
 
-    /// Where the next message is, or will be, and what to watch there: behind what others are seen to have taken, whether head tells it yet or
-    /// not. To watch what they have taken would be in vain.
+    /// Where the next message is, or will be, and what to watch there: behind what others are seen to have taken, though head may not tell it
+    /// yet. To watch what they have taken would be in vain. No further: one that overwriting senders have left behind catches up at once, the
+    /// long way.
     #[inline]
     fn sight<'m, M: Memory>(&self, memory: &'m M) -> (u64, Sight<'m>) {
-        let place = taken_from(memory, self.place(memory));
+        let place = taken_from(memory, self.place(memory), 2 * UNTOLD);
         (place, Sight::word(memory.word(place), Word::ready(memory.lap(place))))
     }
 
