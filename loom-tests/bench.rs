@@ -323,7 +323,7 @@ impl Receiver {
         let Self { bench, end, got } = self;
         let many = matches!(end, ReceiveEnd::Multi(_)) && end.open_window(&**bench, u64::MAX);
         if got.len() % 4 == 3 {
-            return many && self.pull_at_once() || self.pull_at_sight();
+            return self.pull_at_once() || !many && self.pull_at_sight();
         }
         let taken = if many { end.front_at_polls(&**bench, 1, |_| true) } else { None };
         let Some(position) = taken.or_else(|| end.take_one(&**bench)) else { return false };
@@ -332,14 +332,10 @@ impl Receiver {
     }
 
     fn pull_at_sight(&mut self) -> bool {
-        let Self { bench, end, got } = self;
-        end.pass_one(&**bench, |position, _| {
-            got.push(bench.read(position));
-            true
-        })
+        self.end.look(&*self.bench, u64::MAX).is_some_and(|found| found.count > 0) && self.pull_at_once()
     }
 
-    /// The shortest way, of one of many. Returns whether a message came.
+    /// The shortest way. Returns whether a message came.
     pub fn pull_at_once(&mut self) -> bool {
         let Self { bench, end, got } = self;
         end.pass_at_once(&**bench, |_| true, |slot| got.push(bench.read(slot.position)))

@@ -40,8 +40,6 @@ impl Life {
 enum Way {
     /// That of one message at first sight.
     Short,
-    /// That of one message at first sight which is copied and released at once.
-    Value,
     /// That of one message about which nothing need be asked.
     AtOnce,
     /// That of one such message which is copied and released at once, or of many in a single sender's window.
@@ -87,7 +85,7 @@ fn dying_sender(bench: &Bench, step: u32, single: bool, free_by_head: bool, way:
                 end.publish_tail(memory, 1);
                 return left <= 0;
             }
-            Way::Value | Way::Watched | Way::Shown | Way::Long => {
+            Way::Watched | Way::Shown | Way::Long => {
                 let Ok(run) = end.claim(memory, 1) else { return false };
                 bench.write(run.first, 100);
                 end.commit(memory, run);
@@ -125,12 +123,6 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                     end.release_one(memory, position);
                 }
             }
-            Way::Value => {
-                end.pass_one(memory, |position, _| {
-                    copy(position);
-                    true
-                });
-            }
             Way::AtOnce => {
                 if let Some(position) = end.take_at_once(memory, |_| true) {
                     copy(position);
@@ -138,6 +130,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 }
             }
             Way::Stream => {
+                end.look(memory, u64::MAX);
                 end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
             }
             Way::Watched => {
@@ -262,7 +255,7 @@ fn a_single_sender_to_a_single_receiver_dies() {
 
 /// A receiver dies; a sender goes on, and so does another receiver, or a successor.
 fn receiver_dies(single_sender: bool, single: bool) {
-    let ways = [Way::Short, Way::Value, Way::Long, Way::AtOnce, Way::Stream, Way::Watched];
+    let ways = [Way::Short, Way::Long, Way::AtOnce, Way::Stream, Way::Watched];
     let shown = single.then_some(Way::Shown);
     ways.into_iter().chain(shown).for_each(|way| receiver_dies_on(way, single_sender, single));
 }

@@ -37,7 +37,7 @@ enum Way {
     Shown,
     /// All that are there, as a slice.
     Slice,
-    /// One, by the look at its word that comes first.
+    /// All that one look has found, one by one.
     Sighted,
     /// So many at once.
     Pulled(u64),
@@ -52,6 +52,7 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
     let mut read = |position| got.push(bench.read(position));
     match way {
         Way::Copied => {
+            end.look(bench, u64::MAX);
             end.pass_at_once(bench, |_| true, |slot| read(slot.position));
         }
         Way::Held => {
@@ -82,10 +83,11 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
             }
         }
         Way::Sighted => {
-            end.pass_one(bench, |position, _| {
+            end.look(bench, u64::MAX);
+            while let Some(position) = end.front_at_once(bench, |_| true) {
                 read(position);
-                true
-            });
+                end.pass_front(bench, position);
+            }
         }
         Way::Pulled(want) => {
             if let Ok(run) = end.take(bench, want) {

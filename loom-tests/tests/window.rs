@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, ReceiveEnd, Run, SendEnd, sent_to, size};
+use ringpost::ring::{Found, Memory, ReceiveEnd, Run, SendEnd, sent_to, size};
 use ringpost_loom::{At, Bench, Ends, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -56,9 +56,11 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
     let mut value = None;
     match way {
         Way::Copied => {
+            end.look(bench, u64::MAX);
             end.pass_at_once(bench, |_| true, |slot| value = Some(bench.read(slot.position)));
         }
         Way::Shown => {
+            end.look(bench, u64::MAX);
             let position = end.front_at_once(bench, |_| true)?;
             value = Some(bench.read(position));
             end.pass_front(bench, position);
@@ -249,18 +251,21 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         let mut sender = bench.sender(1);
         assert_eq!(sender.send(3), 3);
         let mut receiver = bench.receiver(11);
-        receiver.end.open_window(&*bench, u64::MAX);
+        let all = Found { count: 3, all: true };
+        assert_eq!(receiver.end.look(&*bench, u64::MAX), Some(all));
         let first = receiver.end.take_at_once(&*bench, |_| true).expect("a message is there");
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 103));
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true, |_| ()), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX), None, "a value is shown out of turn");
         assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "a value is shown out of turn");
         assert_eq!(show(&bench, &mut receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
         assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX), None, "what came back is next");
         receiver.end.rewind(&*bench);
         let run = receiver.take(1).expect("it has come back");
         assert_eq!((run.first, bench.read(first)), (first, 100));
@@ -287,7 +292,10 @@ fn what_was_shown_is_marked_before_it_is_read() {
                     Some(Run { first, count: show(&bench, &mut end, 2).len() as u64 })
                 }
                 Way::Watched => end.front_at_polls(&*bench, 1, |_| true).map(|first| Run { first, count: 1 }),
-                _ => end.front_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 }),
+                _ => {
+                    end.look(&*bench, u64::MAX);
+                    end.front_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 })
+                }
             };
             let shown = shown.expect("a message is there");
             assert_eq!(shown.count, if matches!(way, Way::Many) { 2 } else { 1 });
@@ -311,13 +319,14 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         let mut sender = bench.sender(1);
         assert_eq!(sender.send(1), 1);
         let mut receiver = bench.receiver(11);
-        receiver.end.open_window(&*bench, u64::MAX);
+        receiver.end.look(&*bench, u64::MAX);
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 101));
         let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there");
         receiver.end.keep_fronts(&*bench, Run { first: shown, count: 1 });
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
-        receiver.end.open_window(&*bench, u64::MAX);
+        assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "what came back is next");
+        receiver.end.look(&*bench, u64::MAX);
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");
         assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "it was delivered before");
         let run = receiver.take(1).expect("it comes again");
@@ -326,6 +335,28 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         assert!(sending.join().expect("the sender panicked"));
         receiver.drain();
         assert_eq!(receiver.got, [100, 101]);
+    });
+}
+
+#[test]
+fn what_one_look_finds_goes_on_where_it_was_touched() {
+    explore(Some(2), || {
+        let bench = Bench::in_both_orders(SINGLE, 2);
+        let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
+        assert_eq!(sender.send(4), 4);
+        let run = receiver.take(4).expect("they are there");
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|nth| Run { first: run.first + nth, count: 1 });
+        receiver.end.release(&*bench, third);
+        for unseen in [first, second, fourth] {
+            receiver.end.give_back(&*bench, unseen, false);
+        }
+        receiver.end.rewind(&*bench);
+        // The last one's word says that it is there, and not that all before it are.
+        assert_eq!(receiver.end.look(&*bench, u64::MAX), Some(Found { count: 2, all: true }));
+        let mut got: Vec<u64> = (0..3).filter_map(|_| pass(&bench, &mut receiver.end, Way::Shown)).collect();
+        receiver.drain();
+        got.extend(receiver.got);
+        assert_eq!(got, [100, 101, 103]);
     });
 }
 

@@ -272,9 +272,11 @@ impl Memory for SharedRing {
     }
     #[inline]
     fn fetch_ahead(&self, position: u64, end: u64) {
-        let ahead = position.wrapping_add(self.ahead);
-        if position & self.line_mask == 0 && ahead < end {
-            self.slots.fetch_ahead(ahead);
+        if position & self.line_mask == 0 {
+            let ahead = position.wrapping_add(self.ahead);
+            if ahead < end {
+                self.slots.fetch_ahead(ahead);
+            }
         }
     }
     #[inline]
@@ -301,6 +303,14 @@ impl Memory for SharedRing {
     fn fetch_to_read(&self, run: Run) {
         let run = Run { count: run.count.min(self.ahead), ..run };
         self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
+    }
+    #[inline]
+    fn fetch_to_take(&self, run: Run) {
+        if self.owns_lines(self.max_len) {
+            self.fetch_to_write(run);
+        } else {
+            self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
+        }
     }
     #[inline]
     fn fetch_to_write(&self, run: Run) {

@@ -10,7 +10,7 @@ use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
-use crate::ring::{Memory, ReceiveEnd, Run};
+use crate::ring::{Found, Memory, ReceiveEnd, Run};
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -58,7 +58,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// As [`recv`](Self::recv); then `read` was not called.
     #[inline]
     pub fn try_recv_with<R>(&mut self, read: impl FnOnce(&T) -> R) -> Result<Option<R>, RecvError> {
-        if let Some(position) = self.front() {
+        if let Some(position) = self.front_now() {
             return Ok(Some(Front::new(self, position).pass(read)));
         }
         Ok(self.try_recv()?.map(|message| read(&message)))
@@ -76,10 +76,35 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
     }
 
+    /// The same, if it is there now.
+    #[inline(always)]
+    fn front_now(&mut self) -> Option<u64> {
+        match self.front() {
+            None => self.front_at_sight(),
+            front => front,
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn front_at_sight(&mut self) -> Option<u64> {
+        self.look()?;
+        self.front()
+    }
+
     /// Looks for it again and again. What can be asked before it comes is asked before.
     #[inline(never)]
     pub(super) fn front_at_polls(&mut self) -> Option<u64> {
-        if !self.polls_first() || !self.link.is_here() {
+        if !self.polls_first() {
+            return self.front_at_sight();
+        }
+        self.pace.look_away();
+        if let Some(found) = self.look() {
+            self.pace = self.pace.after(found);
+            if found.count > 0 {
+                return self.front();
+            }
+        }
+        if !self.link.is_here() {
             return None;
         }
         let Self { link, end, .. } = self;
@@ -92,7 +117,17 @@ impl<T: ?Sized + Payload> Receiver<T> {
         (0..FIRST_POLLS).find_map(|_| end.front_at_polls(ring, LOOKS_AT_ONCE, |slot| is_sound::<T>(ring, slot)))
     }
 
-    /// The next message, if it is there, and all that is behind it is known. Small enough to become a part of its caller.
+    /// An only receiver looks how many messages it may go on with, as far as pages are mapped.
+    fn look(&mut self) -> Option<Found> {
+        if self.holds.get().is_some() || !self.link.is_here() {
+            return None;
+        }
+        let Self { link, end, .. } = self;
+        let Link { ring, mapped, .. } = &**link;
+        end.get_mut().look(ring, mapped.end())
+    }
+
+    /// The next message, if it is known to be there, and all that is behind it. Small enough to become a part of its caller.
     #[inline(always)]
     fn front(&mut self) -> Option<u64> {
         let Self { link, end, holds, .. } = self;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Receiver;
+use super::batch::Message;
 use super::link::Link;
 use super::own_lines::own_lines;
 use super::read_in_place::Front;
@@ -140,19 +141,27 @@ impl<T: ?Sized + Payload> Receiver<T> {
 
 /// Messages that are copied out and released at once.
 impl<T: ?Sized + Payload> Receiver<T> {
-    /// Copies the next message and frees its slot, if it comes within a first, short time of polling.
-    #[inline]
-    fn pass_soon<V>(&mut self, mut copy: impl FnMut(&[u8]) -> V) -> Option<V> {
-        match self.pass_at_once(&mut copy) {
-            None => self.pass_at_polls(copy),
-            passed => passed,
+    /// Waits for the next message, which is not known to be there, and has it copied. Not a part of the caller's loop.
+    #[inline(never)]
+    fn copy_soon<V>(
+        &mut self,
+        deadline: impl FnOnce() -> Option<Deadline>,
+        copy: impl FnOnce(&T) -> V,
+    ) -> Result<Option<V>, RecvError> {
+        if let Some(position) = self.front_at_polls() {
+            return Ok(Some(Front::new(self, position).pass(copy)));
         }
+        let position = self.take_one(deadline)?;
+        Ok(position.map(|position| copy(&Message::new(self, position))))
     }
 
+    /// The same without waiting.
     #[inline(never)]
-    fn pass_at_polls<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Option<V> {
-        let position = self.front_at_polls()?;
-        Some(Front::new(self, position).pass(|message: &T| copy(message.as_bytes())))
+    fn copy_now<V>(&mut self, copy: impl FnOnce(&T) -> V) -> Result<Option<V>, RecvError> {
+        if let Some(position) = self.front_at_sight() {
+            return Ok(Some(Front::new(self, position).pass(copy)));
+        }
+        Ok(self.try_recv()?.map(|message| copy(&message)))
     }
 
     /// The shortest way: all that is behind the next message is known, and nothing is held that comes before it. Small enough to
@@ -175,37 +184,6 @@ impl<T: ?Sized + Payload> Receiver<T> {
         value
     }
 
-    /// Copies a message that lies there, if that is all there is to do, and frees its slot.
-    #[inline]
-    fn pass_at_sight<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Result<Option<V>, RecvError> {
-        if !self.link.is_here() {
-            return Err(RecvError::Forked);
-        }
-        if self.holds.get().is_some() {
-            return Ok(None);
-        }
-        let Link { ring, mapped, .. } = &mut *self.link;
-        let (mut value, mut len) = (None, 0);
-        let end = self.end.get_mut();
-        let passed = end.pass_one(ring, |position, slot| {
-            // One that is out of bounds is reported by the long way.
-            let sound = is_sound::<T>(ring, slot);
-            if sound {
-                mapped.map_ahead(ring, Run { first: position, count: 1 });
-                let bytes = bytes::<T>(ring, slot);
-                len = bytes.len();
-                value = Some(copy(bytes));
-                own_lines::<T>(ring, slot, len);
-            }
-            sound
-        });
-        if passed {
-            end.open_window(ring, mapped.end());
-            self.note_passed(len as u64);
-        }
-        Ok(value)
-    }
-
     #[inline]
     fn note_passed(&self, len: u64) {
         self.link.note_pulled(1, len);
@@ -226,10 +204,10 @@ impl Receiver {
             buffer.clear();
             buffer.extend_from_slice(bytes);
         };
-        match self.pass_soon(&mut fill) {
-            Some(()) => Ok(()),
-            None => self.recv().map(|message| fill(&message)),
+        if let Some(()) = self.pass_at_once(&mut fill) {
+            return Ok(());
         }
+        self.copy_soon(|| Some(Deadline::NEVER), fill)?.ok_or(RecvError::Interrupted)
     }
 }
 
@@ -250,10 +228,10 @@ impl<T: Payload> Receiver<T> {
     /// ```
     #[inline]
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
-        match self.pass_soon(read) {
-            Some(value) => Ok(value),
-            None => self.recv().map(|message| read(message.as_bytes())),
+        if let Some(value) = self.pass_at_once(read) {
+            return Ok(value);
         }
+        self.copy_soon(|| Some(Deadline::NEVER), copy)?.ok_or(RecvError::Interrupted)
     }
 
     /// Takes one message, waiting for at most `timeout` in all, and gives its value; `None` if there was none. See
@@ -263,8 +241,8 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        match self.pass_soon(read) {
-            None => Ok(self.recv_timeout(timeout)?.map(|message| read(message.as_bytes()))),
+        match self.pass_at_once(read) {
+            None => self.copy_soon(|| Some(Deadline::after(timeout)), copy),
             taken => Ok(taken),
         }
     }
@@ -275,14 +253,17 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
-        if let Some(value) = self.pass_at_once(read) {
-            return Ok(Some(value));
-        }
-        match self.pass_at_sight(read)? {
-            None => Ok(self.try_recv()?.map(|message| read(message.as_bytes()))),
+        match self.pass_at_once(read) {
+            None => self.copy_now(copy),
             taken => Ok(taken),
         }
     }
+}
+
+/// A copy of a message.
+#[inline]
+fn copy<T: Payload>(message: &T) -> T {
+    read(message.as_bytes())
 }
 
 /// A copy of the message in `bytes`, as its type.

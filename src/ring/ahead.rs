@@ -8,7 +8,7 @@ use crate::layout::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many messages are looked for at once.
-const LOOKS: u64 = 32;
+pub(super) const LOOKS: u64 = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -76,6 +76,12 @@ impl Ahead {
         Run { first: next, count: want.min(self.there.saturating_sub(next)) }
     }
 
+    /// How many messages from `next` on, up to `most`, are known to be there and have no notes. 0: so is not even the next one.
+    #[inline]
+    pub fn untouched(&self, next: u64, most: u64) -> u64 {
+        if self.packed && next < self.fresh_from { 0 } else { self.known(next, most).count }
+    }
+
     /// Looks whether the message at `position`, in the window, is there. If the one behind it is, too, it looks on.
     #[inline(always)]
     pub fn look_at<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> bool {
@@ -92,9 +98,16 @@ impl Ahead {
         true
     }
 
-    /// Looks how many messages of `run` there are, one after another, so that the processor asks for many lines at once.
+    /// Looks how many messages of `run` there are, one after another, so that the processor asks for many lines at once. If an only
+    /// sender has committed the last one, and nobody has touched their words, all are.
     #[inline(never)]
     fn look_on<M: Memory>(&mut self, memory: &M, run: Run, ready: Word) {
+        let in_order = memory.in_order() && run.first >= self.fresh_from;
+        if in_order && take_word(memory, run.end() - 1) == ready {
+            memory.fetch_to_take(run);
+            self.there = run.end();
+            return;
+        }
         // Acquire: take, pairs with commit and abort: the payload is whole.
         let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
         let there = memory.words(run).take_while(is_ready).count() as u64;

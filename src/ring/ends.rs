@@ -1,6 +1,6 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+use super::{Blocked, Found, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -186,25 +186,8 @@ impl ReceiveEnd {
         }
     }
 
-    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot; or leaves it there, if
-    /// `read` refuses it. `read` does not panic. Returns whether one was taken.
-    #[inline]
-    pub fn pass_one<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(u64, M::Slot<'m>) -> bool) -> bool {
-        match self {
-            Self::Single(end) => end.pass_one(memory, read),
-            Self::Multi(end) => {
-                let Some(position) = end.take_one(memory) else { return false };
-                if read(position, memory.slot(position)) {
-                    end.free_one(memory, position);
-                    return true;
-                }
-                end.give_back(memory, Run { first: position, count: 1 }, false);
-                false
-            }
-        }
-    }
-
-    /// The same where [`open_window`](Self::open_window) has said that it need not ask much, if `may` agrees: the shortest way.
+    /// Takes one message, if `may` agrees, has `read` copy it, and frees its slot: the shortest way. An only receiver does so
+    /// with messages that [`look`](Self::look) has found, and one of many in its window. `read` does not panic.
     #[inline(always)]
     pub fn pass_at_once<'m, M: Memory>(
         &mut self,
@@ -229,6 +212,19 @@ impl ReceiveEnd {
         match self {
             Self::Single(end) => end.front_at_once(memory, may),
             Self::Multi(end) => end.take_at_once(memory, may),
+        }
+    }
+
+    /// Looks how many messages an only receiver may go on with so, before `end`. `None`: it may not, or is one of many; those look for
+    /// themselves.
+    #[inline]
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<Found> {
+        match self {
+            Self::Single(single) => single.look(memory, end),
+            Self::Multi(multi) => {
+                multi.set_limit(end);
+                None
+            }
         }
     }
 
@@ -308,7 +304,7 @@ impl ReceiveEnd {
     #[inline]
     pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
         match self {
-            Self::Single(end) => end.pass_fronts(memory, 1),
+            Self::Single(end) => end.pass_front(memory, position),
             Self::Multi(end) => end.free_one(memory, position),
         }
     }

@@ -49,7 +49,7 @@ pub use packed::meaning;
 pub use recover::{count_in, recover, recover_word};
 pub use runs::held_word;
 use sight::Sight;
-pub use single_receiver::SingleReceiver;
+pub use single_receiver::{Found, SingleReceiver};
 pub use single_sender::SingleSender;
 
 use single_sender::is_committed;
@@ -124,6 +124,9 @@ pub trait Memory {
     /// A hint that all slots of `run` will be read soon, and are not being written.
     #[inline]
     fn fetch_to_read(&self, _run: Run) {}
+    /// A hint that the messages of `run` will be read soon, one by one.
+    #[inline]
+    fn fetch_to_take(&self, _run: Run) {}
     /// A hint that all slots of `run`, where nobody reads any more, will be written soon.
     #[inline]
     fn fetch_to_write(&self, _run: Run) {}

@@ -4,13 +4,22 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, LOOKS};
 use super::notes::{clear_notes, count_delivery, mark_delivered, mark_skipped, note_delivered, take_word};
 use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::Ordering;
+
+/// What a look has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// So many messages.
+    pub count: u64,
+    /// There are no more.
+    pub all: bool,
+}
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -24,6 +33,9 @@ pub struct SingleReceiver {
     /// Slots, from next on, that may be read as soon as their word says so, if nothing is held.
     window: Window,
     ahead: Ahead,
+    /// Messages below it are there, in the window, and nobody has touched their words; while there are any, nothing is held. The shortest
+    /// ways ask for nothing else.
+    sure: u64,
     /// Between head and next there may be slots that were released before older ones.
     out_of_turn: bool,
     freed: bool,
@@ -51,6 +63,7 @@ impl SingleReceiver {
             rewind: false,
             window: Window::CLOSED,
             ahead: Ahead::at_join(memory),
+            sure: 0,
             out_of_turn: false,
             freed: false,
             redelivered: 0,
@@ -88,8 +101,7 @@ impl SingleReceiver {
         if self.rewind || !self.is_fresh(memory) {
             return None;
         }
-        self.next = position.wrapping_add(1);
-        note_delivered(memory, self.next);
+        self.deliver_to(memory, position.wrapping_add(1));
         Some(position)
     }
 
@@ -102,26 +114,24 @@ impl SingleReceiver {
         if !self.is_there(memory, position, ready) || !may(slot) {
             return None;
         }
-        self.next = position.wrapping_add(1);
-        note_delivered(memory, self.next);
+        self.deliver_to(memory, position.wrapping_add(1));
         Some(position)
     }
 
-    /// Shows the program a message in the window that `may` agrees to, while nothing is held: the shortest way to read in place. The
-    /// message stays the next one until [`pass_front`](Self::pass_front).
+    /// Shows the program the next message, if [`look`](Self::look) has made sure of it and `may` agrees: the shortest way to read in place.
+    /// It stays the next one until [`pass_front`](Self::pass_front).
     #[inline(always)]
     pub fn front_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
         may: impl FnOnce(M::Slot<'m>) -> bool,
     ) -> Option<u64> {
-        let ready = self.window.ready_at(self.next)?;
-        let slot = memory.slot(self.next);
-        if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {
+        let position = self.next;
+        if position >= self.sure || !may(memory.slot(position)) {
             return None;
         }
-        note_delivered(memory, self.next.wrapping_add(1));
-        Some(self.next)
+        note_delivered(memory, position.wrapping_add(1));
+        Some(position)
     }
 
     /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on, which is told how many
@@ -186,6 +196,18 @@ impl SingleReceiver {
         self.ahead.told_by_words(memory, self.next)
     }
 
+    /// Frees the slot of the message at `position`, the next one, which was shown.
+    #[inline]
+    pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
+        let next = position.wrapping_add(1);
+        if position >= self.sure {
+            return self.pass_to(memory, next);
+        }
+        (self.next, self.head) = (next, next);
+        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
+        memory.head().store(next, Ordering::Release);
+    }
+
     /// Frees the slots of the first `count` messages that were shown.
     #[inline]
     pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {
@@ -200,7 +222,8 @@ impl SingleReceiver {
         self.settle(memory);
     }
 
-    /// Does what [`pass_one`](Self::pass_one) does with a message in the window: the shortest way.
+    /// Has `read` copy such a message, and frees its slot. Nobody has seen it before that, so `delivered_to` need not say so: should we be
+    /// killed in between, it is as if it had not been taken.
     #[inline(always)]
     pub fn pass_at_once<'m, M: Memory>(
         &mut self,
@@ -209,29 +232,33 @@ impl SingleReceiver {
         read: impl FnOnce(M::Slot<'m>),
     ) -> bool {
         let position = self.next;
-        let Some(ready) = self.window.ready_at(position) else { return false };
+        if position >= self.sure {
+            return false;
+        }
         let slot = memory.slot(position);
-        // What came back has closed the window.
-        if position != self.head || !self.is_there(memory, position, ready) || !may(slot) {
+        if !may(slot) {
             return false;
         }
         read(slot);
-        self.pass_to(memory, position.wrapping_add(1));
+        self.pass_front(memory, position);
         true
     }
 
-    /// Takes one message as [`take_one`](Self::take_one) does, has `read` copy it, and frees its slot, unless `read` refuses it.
-    /// Nobody has seen it before that, so `delivered_to` need not say so: should we be killed in between, it is as if it had
-    /// not been taken.
+    /// Looks how many messages there are, from the next one on, for the shortest ways, in a window as far as `end`. `None`: something is held
+    /// or comes again, or there is no window.
     #[inline]
-    pub fn pass_one<'m, M: Memory>(&mut self, memory: &'m M, read: impl FnOnce(u64, M::Slot<'m>) -> bool) -> bool {
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<Found> {
         let position = self.next;
-        let at_rest = position == self.head && !self.rewind;
-        if !at_rest || !self.is_fresh(memory) || !read(position, memory.slot(position)) {
-            return false;
+        if position != self.head || !self.open_window(memory, end) {
+            return None;
         }
-        self.pass_to(memory, position.wrapping_add(1));
-        true
+        let ready = self.window.ready_at(position)?;
+        if !self.is_there(memory, position, ready) {
+            return Some(Found { count: 0, all: true });
+        }
+        self.ahead.came(position);
+        let count = self.be_sure();
+        Some(Found { count, all: count < self.window.left(position) && (memory.is_packed() || count <= LOOKS) })
     }
 
     /// Opens the window, as far as `end`, unless something is to come again. Returns whether there is one.
@@ -317,7 +344,7 @@ impl SingleReceiver {
     /// Starts again from head, once nothing is held.
     pub fn again_from_head(&mut self) {
         self.rewind = true;
-        self.window = Window::CLOSED;
+        (self.window, self.sure) = (Window::CLOSED, 0);
     }
 
     /// Notes that the program has seen messages which come back, without starting again from head.
@@ -391,6 +418,22 @@ impl SingleReceiver {
         self.ahead.knows(position) || self.ahead.look_at(memory, &self.window, position, ready)
     }
 
+    /// The next message is known to be there, and nothing is held. Returns how many the shortest ways may go on with: none, if its word
+    /// is to be cleared.
+    #[inline]
+    fn be_sure(&mut self) -> u64 {
+        let count = self.ahead.untouched(self.next, self.window.left(self.next));
+        self.sure = self.next.wrapping_add(count);
+        count
+    }
+
+    /// Everything below `next` is the program's now.
+    #[inline]
+    fn deliver_to<M: Memory>(&mut self, memory: &M, next: u64) {
+        (self.next, self.sure) = (next, 0);
+        note_delivered(memory, next);
+    }
+
     #[inline]
     fn pass_to<M: Memory>(&mut self, memory: &M, next: u64) {
         self.next = next;
@@ -413,8 +456,7 @@ impl SingleReceiver {
     fn deliver_known<M: Memory>(&mut self, memory: &M, want: u64) -> Run {
         let run = self.ahead.known(self.next, want);
         self.ahead.fetch(memory, run);
-        self.next = run.end();
-        note_delivered(memory, self.next);
+        self.deliver_to(memory, run.end());
         run
     }
 
@@ -429,8 +471,7 @@ impl SingleReceiver {
         self.redelivered += u64::from(word.deliveries() > 0);
         let rest = Run { first: first.wrapping_add(1), count: want.count - 1 };
         let run = Run { first, count: 1 + self.count_ready(memory, rest) };
-        self.next = run.end();
-        note_delivered(memory, self.next);
+        self.deliver_to(memory, run.end());
         run
     }
 
@@ -460,7 +501,7 @@ impl SingleReceiver {
     #[cold]
     fn pass_skipped<M: Memory>(&mut self, memory: &M) {
         let nothing_held = self.next == self.head;
-        self.next = self.next.wrapping_add(1);
+        (self.next, self.sure) = (self.next.wrapping_add(1), 0);
         if nothing_held {
             self.move_head(memory, self.next);
             self.freed = true;

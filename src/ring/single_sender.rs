@@ -140,21 +140,20 @@ impl SingleSender {
     }
 
     /// Makes the message in `slot`, the one at tail, visible. Tail is told of whole lines only, so it never lags by as many messages as
-    /// a line has.
+    /// a line has; but in a packed ring, where nothing else tells of a message.
     #[inline(always)]
     fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
+        let tail = self.tail.wrapping_add(1);
         if memory.is_packed() {
-            memory.fetch_ahead(self.tail, self.limit);
-            return self.move_tail(memory, self.tail.wrapping_add(1));
+            self.move_tail(memory, tail);
+            return memory.fetch_ahead(tail, self.limit);
         }
         // Release: commit, pairs with take.
         memory.written(slot).word().store(ready.bits(), Ordering::Release);
-        let tail = self.tail.wrapping_add(1);
+        self.tail = tail;
         if tail & (memory.tail_step() - 1) == 0 {
-            memory.fetch_ahead(tail, self.limit);
             self.move_tail(memory, tail);
-        } else {
-            self.tail = tail;
+            memory.fetch_ahead(tail, self.limit);
         }
     }
 

@@ -45,10 +45,16 @@ impl Parking for Futex {
     /// A waker in a process that could not register pays for a fence itself, so that waiters need not know.
     #[inline]
     fn light_barrier(&self) {
-        if self.registered {
-            compiler_fence(Ordering::SeqCst);
-        } else {
-            fence(Ordering::SeqCst);
+        if !self.registered {
+            fence_instead();
         }
+        compiler_fence(Ordering::SeqCst);
     }
+}
+
+/// Not a part of the short ways.
+#[cold]
+#[inline(never)]
+fn fence_instead() {
+    fence(Ordering::SeqCst);
 }
