@@ -10,6 +10,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// How many messages are looked for at once.
 pub(super) const LOOKS: u64 = 32;
 
+/// The same where one word tells of all.
+const MOST_AT_ONCE: u64 = 128;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Ahead {
@@ -93,7 +96,7 @@ impl Ahead {
         }
         let next = position.wrapping_add(1);
         if window.ready_at(next).is_some() && take_word(memory, next) == ready {
-            self.look_on(memory, Run { first: next, count: LOOKS.min(window.left(next)) }, ready);
+            self.look_on(memory, Run { first: next, count: MOST_AT_ONCE.min(window.left(next)) }, ready);
         }
         true
     }
@@ -102,12 +105,17 @@ impl Ahead {
     /// sender has committed the last one, and nobody has touched their words, all are.
     #[inline(never)]
     fn look_on<M: Memory>(&mut self, memory: &M, run: Run, ready: Word) {
-        let in_order = memory.in_order() && run.first >= self.fresh_from;
-        if in_order && take_word(memory, run.end() - 1) == ready {
-            memory.fetch_to_take(run);
-            self.there = run.end();
-            return;
+        if run.first >= self.fresh_from {
+            for count in [MOST_AT_ONCE, LOOKS] {
+                let run = Run { count: run.count.min(count), ..run };
+                if take_word(memory, run.end() - 1) == ready {
+                    memory.fetch_to_take(run);
+                    self.there = run.end();
+                    return;
+                }
+            }
         }
+        let run = Run { count: run.count.min(LOOKS), ..run };
         // Acquire: take, pairs with commit and abort: the payload is whole.
         let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
         let there = memory.words(run).take_while(is_ready).count() as u64;
