@@ -226,7 +226,7 @@ impl<T: Payload> Receiver<T> {
     /// assert_eq!(queue.receiver()?.recv_value()?, 7);
     /// # Ok::<(), ringpost::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
         if let Some(value) = self.pass_at_once(read) {
             return Ok(value);
@@ -239,7 +239,7 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
-    #[inline]
+    #[inline(always)]
     pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
         match self.pass_at_once(read) {
             None => self.copy_soon(|| Some(Deadline::after(timeout)), copy),
@@ -251,7 +251,7 @@ impl<T: Payload> Receiver<T> {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
-    #[inline]
+    #[inline(always)]
     pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
         match self.pass_at_once(read) {
             None => self.copy_now(copy),
