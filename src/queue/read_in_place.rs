@@ -10,6 +10,7 @@ use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
+use crate::sync::likely;
 use crate::ring::{Found, Memory, ReceiveEnd, Run};
 
 impl<T: ?Sized + Payload> Receiver<T> {
@@ -174,7 +175,7 @@ impl<'r> Front<'r> {
         let value = read(message(bytes));
         // From here on nothing panics.
         let Self { link, end, position } = &mut self;
-        if link.is_here() {
+        if likely(link.is_here()) {
             own_lines::<T>(&link.ring, slot, len);
             end.pass_front(&link.ring, *position);
             link.note_pulled(1, len as u64);

@@ -30,7 +30,7 @@ impl<T: ?Sized + Payload> Sender<T> {
         }
         let Self { link, end, open, .. } = self;
         let ring = &link.ring;
-        let may = || may::<T>(link, *open, bytes.len());
+        let may = || may::<T>(link, open, bytes.len());
         let sent = end.put_at_once(ring, may, |slot| write::<T>(ring, slot, bytes));
         if sent {
             self.link.note_sent(1, bytes.len() as u64);
@@ -44,7 +44,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     fn send_long_at_once(&mut self, bytes: &[u8]) -> bool {
         let Self { link, end, open, .. } = self;
         let ring = &link.ring;
-        let may = || may::<T>(link, *open, bytes.len());
+        let may = || may::<T>(link, open, bytes.len());
         let Some(position) = end.lend_at_once(ring, may) else { return false };
         write::<T>(ring, ring.slot(position), bytes);
         end.commit_lent(ring, position);
@@ -56,7 +56,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     #[inline(always)]
     pub(super) fn lend_at_once(&mut self, len: usize) -> Option<*mut [u8]> {
         let Self { link, end, open, .. } = self;
-        let position = end.lend_at_once(&link.ring, || may::<T>(link, *open, len))?;
+        let position = end.lend_at_once(&link.ring, || may::<T>(link, open, len))?;
         Some(self.lend(position, len))
     }
 
@@ -96,6 +96,6 @@ impl<T: ?Sized + Payload> Sender<T> {
 /// Whether a message of `len` bytes may be sent without a look around: not if it does not fit, the queue takes none, this is a forked
 /// child, or a leaked loan is to be given up first.
 #[inline(always)]
-fn may<T: ?Sized + Payload>(link: &Link, open: Option<Run>, len: usize) -> bool {
+fn may<T: ?Sized + Payload>(link: &Link, open: &Option<Run>, len: usize) -> bool {
     (len_of::<T>().is_some() || link.ring.fits(len)) && link.is_here() && link.takes_messages() && open.is_none()
 }

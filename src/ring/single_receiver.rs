@@ -10,7 +10,7 @@ use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, likely};
 
 /// What a look has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl SingleReceiver {
         may: impl FnOnce(M::Slot<'m>) -> bool,
     ) -> Option<u64> {
         let position = self.next;
-        if position >= self.sure || !may(memory.slot(position)) {
+        if !likely(position < self.sure) || !likely(may(memory.slot(position))) {
             return None;
         }
         note_delivered(memory, position.wrapping_add(1));
@@ -200,7 +200,7 @@ impl SingleReceiver {
     #[inline]
     pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
         let next = position.wrapping_add(1);
-        if position >= self.sure {
+        if !likely(position < self.sure) {
             return self.pass_to(memory, next);
         }
         (self.next, self.head) = (next, next);
@@ -232,11 +232,11 @@ impl SingleReceiver {
         read: impl FnOnce(M::Slot<'m>),
     ) -> bool {
         let position = self.next;
-        if position >= self.sure {
+        if !likely(position < self.sure) {
             return false;
         }
         let slot = memory.slot(position);
-        if !may(slot) {
+        if !likely(may(slot)) {
             return false;
         }
         read(slot);

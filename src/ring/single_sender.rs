@@ -5,7 +5,7 @@ use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, has_room, make_all_ready, meaning};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, likely};
 
 /// The slots that are asked for ahead, at most.
 const MOST_AHEAD: u64 = 32;
@@ -53,12 +53,12 @@ impl SingleSender {
     ) -> bool {
         let position = self.tail;
         let Some(ready) = self.window.ready_at(position) else { return false };
-        if !may() {
+        if !likely(may()) {
             return false;
         }
         let slot = memory.slot(position);
         write(slot);
-        self.commit_one(memory, slot, ready);
+        self.commit_one(memory, position, slot, ready);
         true
     }
 
@@ -72,7 +72,7 @@ impl SingleSender {
     /// Makes the message at `position` visible, the slot of which was lent.
     #[inline]
     pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.commit_one(memory, memory.slot(position), Word::ready(memory.lap(position)));
+        self.commit_one(memory, position, memory.slot(position), Word::ready(memory.lap(position)));
     }
 
     /// Sends messages in the window, each as soon as `write` has written it and said its length, for as long as it does. Returns how
@@ -127,7 +127,7 @@ impl SingleSender {
         let Ok(Run { first, .. }) = self.claim(memory, 1) else { return false };
         let slot = memory.slot(first);
         write(first, slot);
-        self.commit_one(memory, slot, Word::ready(memory.lap(first)));
+        self.commit_one(memory, first, slot, Word::ready(memory.lap(first)));
         true
     }
 
@@ -142,8 +142,8 @@ impl SingleSender {
     /// Makes the message in `slot`, the one at tail, visible. Tail is told of whole lines only, so it never lags by as many messages as
     /// a line has; but in a packed ring, where nothing else tells of a message.
     #[inline(always)]
-    fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, slot: M::Slot<'m>, ready: Word) {
-        let tail = self.tail.wrapping_add(1);
+    fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, position: u64, slot: M::Slot<'m>, ready: Word) {
+        let tail = position.wrapping_add(1);
         if memory.is_packed() {
             self.move_tail(memory, tail);
             return memory.fetch_ahead(tail, self.limit);

@@ -2,6 +2,7 @@
 
 use super::{Memory, Run};
 use crate::layout::word::Word;
+use crate::sync::likely;
 
 /// Positions up to `end`, all of one lap, with which an end may go on at once: what it must know about their slots it knows.
 /// To open one costs a look around; afterwards a message costs one comparison.
@@ -33,7 +34,7 @@ impl Window {
     /// The word of a message at `position`, which is not below where the window was opened; `None`: look around first.
     #[inline]
     pub fn ready_at(&self, position: u64) -> Option<Word> {
-        (position < self.end).then_some(self.ready)
+        likely(position < self.end).then_some(self.ready)
     }
     /// What there is from `position` on, and the word of a message in it.
     #[inline]

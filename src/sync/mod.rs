@@ -21,3 +21,16 @@ pub use loom::{
 /// In a model every step stays where it is written.
 #[cfg(loom)]
 pub fn compiler_fence(_order: Ordering) {}
+
+/// Says to the compiler that a branch is seldom taken, so that the other one is laid out in a row.
+#[inline(always)]
+pub fn likely(condition: bool) -> bool {
+    if !condition {
+        seldom();
+    }
+    condition
+}
+
+#[cold]
+#[inline]
+fn seldom() {}

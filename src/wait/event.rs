@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Parking;
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence, likely};
 
 const MARK: u32 = 1;
 /// Somebody has passed the heavy barrier since the mark was set.
@@ -102,7 +102,7 @@ fn come_back<'w>(events: impl IntoIterator<Item = &'w AtomicU32>) {
 pub fn notify<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
     parking.light_barrier();
     // Relaxed: the barrier above orders the commit before this.
-    if event.load(Ordering::Relaxed) & MARK != 0 {
+    if !likely(event.load(Ordering::Relaxed) & MARK == 0) {
         wake(parking, event, count);
     }
 }
