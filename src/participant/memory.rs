@@ -305,6 +305,10 @@ impl Memory for SharedRing {
         self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
     }
     #[inline]
+    fn at_once(&self) -> u64 {
+        4 * self.ahead
+    }
+    #[inline]
     fn fetch_to_take(&self, run: Run) {
         if self.owns_lines(self.max_len) {
             self.fetch_to_write(run);

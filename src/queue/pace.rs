@@ -5,7 +5,6 @@ use core::time::Duration;
 use super::Receiver;
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::payload::Payload;
-use crate::ring::Found;
 use crate::sync::spin_loop;
 
 /// How long a receiver that has read all that it knew of looks away before it looks again, in moments of polling.
@@ -19,13 +18,11 @@ pub(super) struct Pace {
     moments: u32,
     /// Looks until it begins anew.
     left: u32,
-    /// Whether the last look found all that there was.
-    caught_up: bool,
 }
 
 impl Pace {
     /// At first.
-    pub(super) const START: Self = Self { moments: 1, left: 64, caught_up: true };
+    pub(super) const START: Self = Self { moments: 1, left: 64 };
     /// Less than two microseconds.
     const LONGEST: u32 = 32;
     /// No more than two batches of the usual size.
@@ -33,26 +30,22 @@ impl Pace {
     /// Waiting for so much would leave a sender without room.
     const MUCH: u64 = 256;
 
-    /// Before a look.
+    /// Before a look of one who has read all that it knew of.
     pub(super) fn look_away(self) {
-        if self.caught_up {
-            (0..self.moments).for_each(|_| spin_loop());
-        }
+        (0..self.moments).for_each(|_| spin_loop());
     }
 
-    /// After a look.
-    pub(super) fn after(self, found: Found) -> Self {
-        let Found { count, all } = found;
-        let moments = match count {
+    /// After that look, which told of so many messages.
+    pub(super) fn after(self, found: u64) -> Self {
+        let moments = match found {
             _ if self.left == 0 => 1,
             few if few < u64::from(self.moments) => (self.moments / 2).max(1),
-            _ if !all => self.moments,
             little if little <= Self::LITTLE => (self.moments * 2).min(Self::LONGEST),
             much if much > Self::MUCH => (self.moments / 2).max(1),
             _ => self.moments,
         };
         let left = if moments == 1 { Self::START.left } else { self.left - 1 };
-        Self { moments, left, caught_up: all }
+        Self { moments, left }
     }
 }
 
@@ -73,7 +66,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let (ring, end) = (&link.ring, end.get_mut());
         pace.look_away();
         let told = end.told(ring).unwrap_or(0);
-        *pace = pace.after(Found { count: told, all: true });
+        *pace = pace.after(told);
         if told > 0 {
             return told;
         }
@@ -91,42 +84,31 @@ impl<T: ?Sized + Payload> Receiver<T> {
 mod tests {
     use super::*;
 
-    fn all(count: u64) -> Found {
-        Found { count, all: true }
-    }
-
     #[test]
     fn it_slows_down_at_the_heels_of_a_stream_and_hurries_after_a_lone_message() {
         let mut pace = Pace::START;
         for longer in [2, 4, 8, 16, 32, 32] {
-            pace = pace.after(all(Pace::LITTLE));
+            pace = pace.after(Pace::LITTLE);
             assert_eq!(pace.moments, longer);
         }
-        assert_eq!(pace.after(all(Pace::LITTLE + 1)).moments, 32, "there is enough");
-        assert_eq!(pace.after(all(Pace::MUCH + 1)).moments, 16, "there is too much");
+        assert_eq!(pace.after(Pace::LITTLE + 1).moments, 32, "there is enough");
+        assert_eq!(pace.after(Pace::MUCH + 1).moments, 16, "there is too much");
         for shorter in [16, 8, 4, 2, 1, 1] {
-            pace = pace.after(all(0));
+            pace = pace.after(0);
             assert_eq!(pace.moments, shorter);
         }
-    }
-
-    #[test]
-    fn it_does_not_wait_for_what_it_has_left() {
-        let pace = Pace::START.after(all(2)).after(Found { count: 33, all: false });
-        assert_eq!((pace.moments, pace.caught_up), (2, false));
-        assert!(pace.after(all(2)).caught_up);
     }
 
     #[test]
     fn who_answers_its_own_messages_is_not_kept_waiting_for_long() {
         let mut pace = Pace { moments: Pace::LONGEST, ..Pace::START };
         for _ in 0..5 {
-            pace = pace.after(all(1));
+            pace = pace.after(1);
         }
         assert_eq!(pace.moments, 1, "no more than a moment for a message");
         // Nor with as many on their way as a pace could take for a stream.
         let looks = (1..).find(|_| {
-            pace = pace.after(all(Pace::LITTLE));
+            pace = pace.after(Pace::LITTLE);
             pace.moments == 1
         });
         assert!(looks.is_some_and(|looks| looks < 100), "it begins anew");

@@ -11,7 +11,7 @@ use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
 use crate::sync::likely;
-use crate::ring::{Found, Memory, ReceiveEnd, Run};
+use crate::ring::{Memory, ReceiveEnd, Run};
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -98,10 +98,15 @@ impl<T: ?Sized + Payload> Receiver<T> {
         if !self.polls_first() {
             return self.front_at_sight();
         }
-        self.pace.look_away();
+        let caught_up = self.end.get_mut().has_caught_up();
+        if caught_up {
+            self.pace.look_away();
+        }
         if let Some(found) = self.look() {
-            self.pace = self.pace.after(found);
-            if found.count > 0 {
+            if caught_up {
+                self.pace = self.pace.after(found);
+            }
+            if found > 0 {
                 return self.front();
             }
         }
@@ -119,7 +124,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 
     /// An only receiver looks how many messages it may go on with, as far as pages are mapped.
-    fn look(&mut self) -> Option<Found> {
+    fn look(&mut self) -> Option<u64> {
         if self.holds.get().is_some() || !self.link.is_here() {
             return None;
         }

@@ -8,10 +8,7 @@ use crate::layout::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many messages are looked for at once.
-pub(super) const LOOKS: u64 = 32;
-
-/// The same where one word tells of all.
-const MOST_AT_ONCE: u64 = 128;
+const LOOKS: u64 = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -79,10 +76,10 @@ impl Ahead {
         Run { first: next, count: want.min(self.there.saturating_sub(next)) }
     }
 
-    /// How many messages from `next` on, up to `most`, are known to be there and have no notes. 0: so is not even the next one.
+    /// Whether there are no notes from `next` on.
     #[inline]
-    pub fn untouched(&self, next: u64, most: u64) -> u64 {
-        if self.packed && next < self.fresh_from { 0 } else { self.known(next, most).count }
+    pub fn is_clean_from(&self, next: u64) -> bool {
+        !self.packed || next >= self.fresh_from
     }
 
     /// Looks whether the message at `position`, in the window, is there. If the one behind it is, too, it looks on.
@@ -96,30 +93,55 @@ impl Ahead {
         }
         let next = position.wrapping_add(1);
         if window.ready_at(next).is_some() && take_word(memory, next) == ready {
-            self.look_on(memory, Run { first: next, count: MOST_AT_ONCE.min(window.left(next)) }, ready);
+            self.look_on(memory, Run { first: next, count: LOOKS.min(window.left(next)) }, ready);
         }
         true
     }
 
-    /// Looks how many messages of `run` there are, one after another, so that the processor asks for many lines at once. If an only
-    /// sender has committed the last one, and nobody has touched their words, all are.
+    /// Whether the last message of `run` is there, and so all of them: an only sender has committed them one after another, and nobody has
+    /// touched their words.
+    #[inline]
+    fn ends_with<M: Memory>(&self, memory: &M, run: Run, ready: Word) -> bool {
+        run.first >= self.fresh_from && take_word(memory, run.end() - 1) == ready
+    }
+
+    /// Looks how many messages of `run` there are, one after another, so that the processor asks for many lines at once.
     #[inline(never)]
     fn look_on<M: Memory>(&mut self, memory: &M, run: Run, ready: Word) {
-        if run.first >= self.fresh_from {
-            for count in [MOST_AT_ONCE, LOOKS] {
-                let run = Run { count: run.count.min(count), ..run };
-                if take_word(memory, run.end() - 1) == ready {
-                    memory.fetch_to_take(run);
-                    self.there = run.end();
-                    return;
-                }
-            }
+        if self.ends_with(memory, run, ready) {
+            self.there = run.end();
+            return;
         }
-        let run = Run { count: run.count.min(LOOKS), ..run };
         // Acquire: take, pairs with commit and abort: the payload is whole.
         let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
         let there = memory.words(run).take_while(is_ready).count() as u64;
         self.there = run.first.wrapping_add(there);
+    }
+
+    /// Looks for more messages than are read at once from `position` on, where some are known to be there, and asks for the lines of both:
+    /// those of the later ones come while the earlier ones are read. Returns how many are known then, within the window.
+    ///
+    /// Of a packed ring tail tells all at once, and nothing is asked for: that would reach to where its sender writes.
+    #[inline]
+    pub fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
+        if self.packed {
+            return self.known(position, window.left(position)).count;
+        }
+        let chunk = memory.at_once();
+        if self.there > position.wrapping_add(1) && self.there < position.saturating_add(2 * chunk) {
+            let left = window.left(self.there);
+            let more = [chunk, chunk / 4].map(|count| Run { first: self.there, count: count.min(left) });
+            let found = more.into_iter().find(|more| more.count > 0 && self.ends_with(memory, *more, ready));
+            self.there = found.map_or(self.there, Run::end);
+        }
+        let known = self.known(position, window.left(position)).count;
+        let to = position.saturating_add(known.min(2 * chunk));
+        let from = self.fetched.max(position);
+        if from < to {
+            memory.fetch_to_take(Run { first: from, count: to - from });
+            self.fetched = to;
+        }
+        known.min(chunk)
     }
 
     /// How many messages, from `next` on, tail tells of. It is looked at only when all that it told of lies before that, or nobody has

@@ -1,6 +1,6 @@
 //! Either kind of sender, either kind of receiver: which it is was fixed when the queue was made.
 
-use super::{Blocked, Found, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
+use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
 
 /// A sender's side of the ring.
 #[derive(Debug)]
@@ -218,13 +218,22 @@ impl ReceiveEnd {
     /// Looks how many messages an only receiver may go on with so, before `end`. `None`: it may not, or is one of many; those look for
     /// themselves.
     #[inline]
-    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<Found> {
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
         match self {
             Self::Single(single) => single.look(memory, end),
             Self::Multi(multi) => {
                 multi.set_limit(end);
                 None
             }
+        }
+    }
+
+    /// Whether an only receiver knows of no message that it has not taken.
+    #[inline]
+    pub fn has_caught_up(&self) -> bool {
+        match self {
+            Self::Single(end) => end.has_caught_up(),
+            Self::Multi(_) => false,
         }
     }
 

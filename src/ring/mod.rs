@@ -49,7 +49,7 @@ pub use packed::meaning;
 pub use recover::{count_in, recover, recover_word};
 pub use runs::held_word;
 use sight::Sight;
-pub use single_receiver::{Found, SingleReceiver};
+pub use single_receiver::SingleReceiver;
 pub use single_sender::SingleSender;
 
 use single_sender::is_committed;
@@ -124,6 +124,11 @@ pub trait Memory {
     /// A hint that all slots of `run` will be read soon, and are not being written.
     #[inline]
     fn fetch_to_read(&self, _run: Run) {}
+    /// How many messages are read before somebody looks for more: those of some lines, and as many again are on their way meanwhile.
+    #[inline]
+    fn at_once(&self) -> u64 {
+        2
+    }
     /// A hint that the messages of `run` will be read soon, one by one.
     #[inline]
     fn fetch_to_take(&self, _run: Run) {}

@@ -4,22 +4,13 @@
 //! A message that is released before an older one leaves `Skip` in its slot, which head passes later. So what is free
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
-use super::ahead::{Ahead, LOOKS};
+use super::ahead::Ahead;
 use super::notes::{clear_notes, count_delivery, mark_delivered, mark_skipped, note_delivered, take_word};
 use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
 use crate::sync::{Ordering, likely};
-
-/// What a look has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// So many messages.
-    pub count: u64,
-    /// There are no more.
-    pub all: bool,
-}
 
 /// The private state of the only receiver.
 #[derive(Debug)]
@@ -247,18 +238,27 @@ impl SingleReceiver {
     /// Looks how many messages there are, from the next one on, for the shortest ways, in a window as far as `end`. `None`: something is held
     /// or comes again, or there is no window.
     #[inline]
-    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<Found> {
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
         let position = self.next;
         if position != self.head || !self.open_window(memory, end) {
             return None;
         }
         let ready = self.window.ready_at(position)?;
         if !self.is_there(memory, position, ready) {
-            return Some(Found { count: 0, all: true });
+            return Some(0);
         }
         self.ahead.came(position);
-        let count = self.be_sure();
-        Some(Found { count, all: count < self.window.left(position) && (memory.is_packed() || count <= LOOKS) })
+        let count = self.ahead.look_beyond(memory, &self.window, position, ready);
+        // Where words are to be cleared, that goes another way.
+        let clean = self.ahead.is_clean_from(position);
+        self.sure = if clean { position.saturating_add(count) } else { 0 };
+        Some(count)
+    }
+
+    /// Whether it knows of no message that it has not taken: it comes to the heels of its sender.
+    #[inline]
+    pub fn has_caught_up(&self) -> bool {
+        !self.ahead.knows(self.next)
     }
 
     /// Opens the window, as far as `end`, unless something is to come again. Returns whether there is one.
@@ -416,15 +416,6 @@ impl SingleReceiver {
     #[inline(always)]
     fn is_there<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
         self.ahead.knows(position) || self.ahead.look_at(memory, &self.window, position, ready)
-    }
-
-    /// The next message is known to be there, and nothing is held. Returns how many the shortest ways may go on with: none, if its word
-    /// is to be cleared.
-    #[inline]
-    fn be_sure(&mut self) -> u64 {
-        let count = self.ahead.untouched(self.next, self.window.left(self.next));
-        self.sure = self.next.wrapping_add(count);
-        count
     }
 
     /// Everything below `next` is the program's now.

@@ -384,7 +384,16 @@ pub struct PackedEnd<const WORDS: usize>(End<[u64; WORDS]>);
 impl<const WORDS: usize> Rx for PackedEnd<WORDS> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        self.0.recv(read, idle)
+        if WORDS > 1 {
+            return self.0.recv(read, idle);
+        }
+        loop {
+            if let Some(value) = self.0.rx.recv_value_timeout(LOOK)? {
+                read(value.as_bytes());
+                return Ok(());
+            }
+            idle.look()?;
+        }
     }
 
     #[inline]
