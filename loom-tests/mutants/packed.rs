@@ -5,6 +5,7 @@ use super::list::{Mutant, kill};
 const PACKED: &str = "src/ring/packed.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const FRONTS: &str = "src/ring/fronts.rs";
 const AHEAD: &str = "src/ring/ahead.rs";
 const RING: &str = "src/ring/mod.rs";
 const LOOKOUT: &str = "src/ring/lookout.rs";
@@ -63,27 +64,27 @@ pub const MUTANTS: &[Mutant] = &[
     kill("tail is watched to stay as it is", SIGHT, "becomes: false", "becomes: true"),
     kill(
         "a slice is not marked before it is read",
-        SR,
+        FRONTS,
         "note_delivered(memory, run.end());\n        Some(run)",
         "Some(run)",
     ),
     kill(
         "a slice reaches into the next lap",
-        SR,
+        FRONTS,
         "self.ahead.known(self.next, self.window.left(self.next).min(most))",
         "self.ahead.known(self.next, most)",
     ),
     kill(
         "a slice is shown before what is held",
-        SR,
+        FRONTS,
         "if self.next != self.head || run.count == 0 {\n            return None;",
         "if run.count == 0 {\n            return None;",
     ),
     kill(
         "a lone message commits nothing",
         SS,
-        "return self.move_tail(memory, self.tail.wrapping_add(1));",
-        "self.tail += 1;\n            return;",
+        "            self.move_tail(memory, tail);\n            return memory",
+        "            self.tail = tail;\n            return memory",
     ),
     kill("notes stay where head has passed", SR, "clear_notes(memory, noted);", "let _ = noted;"),
     kill(

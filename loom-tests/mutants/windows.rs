@@ -5,6 +5,7 @@ use super::list::{Mutant, kill};
 const WINDOW: &str = "src/ring/window.rs";
 const SS: &str = "src/ring/single_sender.rs";
 const SR: &str = "src/ring/single_receiver.rs";
+const FRONTS: &str = "src/ring/fronts.rs";
 const AHEAD: &str = "src/ring/ahead.rs";
 const RING: &str = "src/ring/mod.rs";
 
@@ -43,8 +44,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a message is sent in a window before it is written",
         SS,
-        "write(slot);\n        self.commit_one(memory, slot, ready);\n        true",
-        "self.commit_one(memory, slot, ready);\n        write(slot);\n        true",
+        "write(slot);\n        self.commit_one(memory, position, slot, ready);\n        true",
+        "self.commit_one(memory, position, slot, ready);\n        write(slot);\n        true",
     ),
     kill(
         "a receiver takes in its window what is not ready",
@@ -53,26 +54,26 @@ pub const MUTANTS: &[Mutant] = &[
         "if position >= super::read_cursor(memory.tail()) || !may(slot) {",
     ),
     kill(
-        "a value is taken in a window before what is held",
-        SR,
-        "if position != self.head || !self.is_there(memory, position, ready) || !may(slot) {",
-        "if !self.is_there(memory, position, ready) || !may(slot) {",
+        "a look makes sure of what comes after what is held",
+        FRONTS,
+        "if position != self.head || !self.open_window(memory, end) {",
+        "if !self.open_window(memory, end) {",
     ),
     kill(
         "watched: one that is held is passed over",
-        SR,
+        FRONTS,
         "if position != self.head || !self.watch(memory, looks)",
         "if !self.watch(memory, looks)",
     ),
     kill(
         "watched: what was shown is not marked",
-        SR,
-        "        note_delivered(memory, position.wrapping_add(1));\n        Some(position)",
-        "        Some(position)",
+        FRONTS,
+        "looks) || !may(memory.slot(position)) {\n            return None;\n        }\n        note_delivered(memory, position.wrapping_add(1));",
+        "looks) || !may(memory.slot(position)) {\n            return None;\n        }",
     ),
     kill(
         "watched: the next one has come, too",
-        SR,
+        FRONTS,
         "self.ahead.came(self.next);",
         "self.ahead.came(self.next.wrapping_add(1));",
     ),
@@ -84,80 +85,80 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     kill(
         "watched: a message is shown that tail does not tell",
-        SR,
+        FRONTS,
         "                && self.told(memory) > 0\n                && self.ahead.knows(self.next);",
         "                || looks > 0;",
     ),
     kill(
         "watched: a packed message that came back is shown as new",
-        SR,
+        FRONTS,
         "                && self.told(memory) > 0\n                && self.ahead.knows(self.next);",
         "                && { self.ahead.came(self.next); true };",
     ),
     kill(
         "a value in a window is read after its slot is free",
-        SR,
-        "read(slot);\n        self.pass_to(memory, position.wrapping_add(1));",
-        "self.pass_to(memory, position.wrapping_add(1));\n        read(slot);",
+        FRONTS,
+        "read(slot);\n        self.pass_front(memory, position);",
+        "self.pass_front(memory, position);\n        read(slot);",
     ),
-    kill(
-        "a value is shown in a window before what is held",
-        SR,
-        "if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {",
-        "if !self.is_there(memory, self.next, ready) || !may(slot) {",
-    ),
+    kill("what is sure stays so behind what is held", SR, "(self.next, self.sure) = (next, 0);", "self.next = next;"),
     kill(
         "what is not ready is shown",
-        SR,
-        "if self.next != self.head || !self.is_there(memory, self.next, ready) || !may(slot) {",
-        "if self.next != self.head || self.next >= super::read_cursor(memory.tail()) || !may(slot) {",
+        FRONTS,
+        "if !self.is_there(memory, position, ready) {",
+        "if position >= super::read_cursor(memory.tail()) {",
     ),
     kill(
         "what is shown is not marked as delivered",
-        SR,
-        "note_delivered(memory, self.next.wrapping_add(1));\n        Some(self.next)",
-        "Some(self.next)",
+        FRONTS,
+        "!likely(may(memory.slot(position))) {\n            return None;\n        }\n        note_delivered(memory, position.wrapping_add(1));",
+        "!likely(may(memory.slot(position))) {\n            return None;\n        }",
     ),
     kill(
         "many are shown before what is held",
-        SR,
+        FRONTS,
         "if self.next != self.head {\n            return 0;",
         "if false {\n            return 0;",
     ),
     kill(
         "many are shown of which one is not there",
-        SR,
+        FRONTS,
         "meaning(memory, position, Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {",
-        "position >= read_cursor(memory.tail()) {",
+        "position >= super::read_cursor(memory.tail()) {",
     ),
     kill(
         "many are shown Relaxed",
-        SR,
+        FRONTS,
         "Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {",
         "Word::from_bits(slot.word().load(Ordering::Relaxed))) != ready {",
     ),
     kill(
         "many are shown beyond the window",
-        SR,
+        FRONTS,
         "Run { first, count: count.min(most) }",
         "Run { first, count: most.max(count) }",
     ),
-    kill("many that are shown are not marked as delivered", SR, "mark_delivered(mark, position.wrapping_add(1));", ""),
+    kill(
+        "many that are shown are not marked as delivered",
+        FRONTS,
+        "mark_delivered(mark, position.wrapping_add(1));",
+        "",
+    ),
     kill(
         "one more than was shown is passed",
-        SR,
+        FRONTS,
         "self.pass_to(memory, self.next.wrapping_add(count));",
         "self.pass_to(memory, self.next.wrapping_add(count + 1));",
     ),
     kill(
         "what was shown and is kept does not say so",
-        SR,
+        FRONTS,
         "self.give_back(memory, run, true);\n        // They were shown",
         "self.give_back(memory, run, false);\n        // They were shown",
     ),
     kill(
         "what was shown and is kept does not count as waiting",
-        SR,
+        FRONTS,
         "        // They were shown because nothing is held.\n        self.settle(memory);\n",
         "",
     ),
@@ -192,8 +193,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what is known and taken is not marked as delivered",
         SR,
-        "self.ahead.fetch(memory, run);\n        self.next = run.end();\n        note_delivered(memory, self.next);",
-        "self.ahead.fetch(memory, run);\n        self.next = run.end();",
+        "self.ahead.fetch(memory, run);\n        self.deliver_to(memory, run.end());",
+        "self.ahead.fetch(memory, run);\n        (self.next, self.sure) = (run.end(), 0);",
     ),
     kill("what is to be taken again is thought to be fresh", AHEAD, "        self.touched(next);\n", ""),
     kill(
@@ -227,7 +228,18 @@ pub const MUTANTS: &[Mutant] = &[
         "self.window.ready_at(position).is_some() && is_committed(memory, position)",
         "false && is_committed(memory, position)",
     ),
-    kill("what came back leaves the window open", SR, "        self.window = Window::CLOSED;\n", ""),
+    kill(
+        "what came back leaves the window open",
+        SR,
+        "(self.window, self.sure) = (Window::CLOSED, 0);",
+        "self.sure = 0;",
+    ),
+    kill(
+        "what came back is still sure",
+        SR,
+        "(self.window, self.sure) = (Window::CLOSED, 0);",
+        "self.window = Window::CLOSED;",
+    ),
     kill(
         "a window is opened over what is to come again",
         SR,
@@ -237,7 +249,38 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "what is shown from a window is not marked as delivered",
         SR,
-        "self.next = position.wrapping_add(1);\n        note_delivered(memory, self.next);\n        Some(position)\n    }\n\n    /// Shows the program",
-        "self.next = position.wrapping_add(1);\n        Some(position)\n    }\n\n    /// Shows the program",
+        "|| !may(slot) {\n            return None;\n        }\n        self.deliver_to(memory, position.wrapping_add(1));",
+        "|| !may(slot) {\n            return None;\n        }\n        (self.next, self.sure) = (position.wrapping_add(1), 0);",
+    ),
+    kill(
+        "more is shown than a look is sure of",
+        FRONTS,
+        "!likely(position < self.sure) || !likely(may(memory.slot(position)))",
+        "!likely(may(memory.slot(position)))",
+    ),
+    kill(
+        "more is passed than a look is sure of",
+        FRONTS,
+        "if !likely(position < self.sure) {\n            return false;",
+        "if self.sure == 0 {\n            return false;",
+    ),
+    kill(
+        "the last word tells of all, though some were touched",
+        AHEAD,
+        "run.first >= self.fresh_from && take_word",
+        "take_word",
+    ),
+    kill("a look reaches into the next lap", AHEAD, "count: count.min(left) }", "count }"),
+    kill(
+        "a look beyond what is there finds anything",
+        AHEAD,
+        "found.map_or(self.there, Run::end)",
+        "found.map_or(self.there + 1, Run::end)",
+    ),
+    kill(
+        "the shortest ways leave notes behind",
+        FRONTS,
+        "if clean { position.saturating_add(count) } else { 0 }",
+        "position.saturating_add(count)",
     ),
 ];

@@ -12,6 +12,8 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// How many cache lines a batch fetches ahead: enough to hide a miss behind the work on those before.
 const LINES_AHEAD: u64 = 8;
+/// How many messages a receiver goes on with before it looks for more: enough that looking costs nothing.
+const AT_ONCE: u64 = 128;
 /// Bytes of a cache line.
 const LINE: u64 = 64;
 
@@ -306,10 +308,15 @@ impl Memory for SharedRing {
     }
     #[inline]
     fn at_once(&self) -> u64 {
-        4 * self.ahead
+        AT_ONCE
     }
+    /// Not where messages have several lines: there the processor sees by itself which come next. A line that is to be owned is asked for so
+    /// at once, or it would have to be asked for twice.
     #[inline]
     fn fetch_to_take(&self, run: Run) {
+        if self.max_len > LINE as usize {
+            return;
+        }
         if self.owns_lines(self.max_len) {
             self.fetch_to_write(run);
         } else {

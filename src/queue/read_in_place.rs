@@ -10,8 +10,8 @@ use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
 use crate::payload::Payload;
-use crate::sync::likely;
 use crate::ring::{Memory, ReceiveEnd, Run};
+use crate::sync::likely;
 
 impl<T: ?Sized + Payload> Receiver<T> {
     /// Waits for the next message and has `read` read it in place: the fastest way for messages that need not outlive the
@@ -86,30 +86,35 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
     }
 
+    /// The next message, if it is there.
     #[inline(never)]
     pub(super) fn front_at_sight(&mut self) -> Option<u64> {
         self.look()?;
         self.front()
     }
 
-    /// Looks for it again and again. What can be asked before it comes is asked before.
+    /// The next message, if it is there, or comes soon.
     #[inline(never)]
     pub(super) fn front_at_polls(&mut self) -> Option<u64> {
         if !self.polls_first() {
             return self.front_at_sight();
         }
-        let caught_up = self.end.get_mut().has_caught_up();
-        if caught_up {
-            self.pace.look_away();
+        if self.look_at_pace().is_some_and(|found| found > 0) { self.front() } else { self.watch_for_front() }
+    }
+
+    /// Looks how many messages there are. An only receiver that has read all that it knew of first looks away for a moment.
+    fn look_at_pace(&mut self) -> Option<u64> {
+        if !self.end.get_mut().has_caught_up() {
+            return self.look();
         }
-        if let Some(found) = self.look() {
-            if caught_up {
-                self.pace = self.pace.after(found);
-            }
-            if found > 0 {
-                return self.front();
-            }
-        }
+        self.pace.look_away();
+        let found = self.look()?;
+        self.pace = self.pace.after(found);
+        Some(found)
+    }
+
+    /// Looks for it again and again. What can be asked before it comes is asked before.
+    fn watch_for_front(&mut self) -> Option<u64> {
         if !self.link.is_here() {
             return None;
         }

@@ -118,30 +118,35 @@ impl Ahead {
         self.there = run.first.wrapping_add(there);
     }
 
-    /// Looks for more messages than are read at once from `position` on, where some are known to be there, and asks for the lines of both:
-    /// those of the later ones come while the earlier ones are read. Returns how many are known then, within the window.
-    ///
-    /// Of a packed ring tail tells all at once, and nothing is asked for: that would reach to where its sender writes.
+    /// Where the message at `position` is there: how many an only receiver goes on with, from there on, within the window. Of a packed ring
+    /// tail tells all.
     #[inline]
-    pub fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
-        if self.packed {
-            return self.known(position, window.left(position)).count;
+    pub fn on_hand<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
+        if !self.packed {
+            self.look_beyond(memory, window, position, ready);
         }
+        let most = if self.packed { u64::MAX } else { memory.at_once() };
+        self.known(position, window.left(position).min(most)).count
+    }
+
+    /// Looks for more than is gone on with at once, and asks for the lines of all: those of the later ones come while the earlier ones are
+    /// read. In a packed ring that would reach to where its sender writes.
+    #[inline]
+    fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) {
         let chunk = memory.at_once();
-        if self.there > position.wrapping_add(1) && self.there < position.saturating_add(2 * chunk) {
+        let several = self.there > position.wrapping_add(1);
+        if several && self.there < position.saturating_add(2 * chunk) {
             let left = window.left(self.there);
             let more = [chunk, chunk / 4].map(|count| Run { first: self.there, count: count.min(left) });
             let found = more.into_iter().find(|more| more.count > 0 && self.ends_with(memory, *more, ready));
             self.there = found.map_or(self.there, Run::end);
         }
-        let known = self.known(position, window.left(position)).count;
-        let to = position.saturating_add(known.min(2 * chunk));
+        let to = self.there.min(position.saturating_add(2 * chunk));
         let from = self.fetched.max(position);
         if from < to {
             memory.fetch_to_take(Run { first: from, count: to - from });
             self.fetched = to;
         }
-        known.min(chunk)
     }
 
     /// How many messages, from `next` on, tail tells of. It is looked at only when all that it told of lies before that, or nobody has

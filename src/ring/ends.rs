@@ -228,7 +228,7 @@ impl ReceiveEnd {
         }
     }
 
-    /// Whether an only receiver knows of no message that it has not taken.
+    /// Whether this is an only receiver that knows of no message which it has not taken.
     #[inline]
     pub fn has_caught_up(&self) -> bool {
         match self {

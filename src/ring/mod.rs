@@ -27,6 +27,7 @@
 
 mod ahead;
 mod ends;
+mod fronts;
 mod holds;
 mod lookout;
 mod multi_receiver;
@@ -124,12 +125,12 @@ pub trait Memory {
     /// A hint that all slots of `run` will be read soon, and are not being written.
     #[inline]
     fn fetch_to_read(&self, _run: Run) {}
-    /// How many messages are read before somebody looks for more: those of some lines, and as many again are on their way meanwhile.
+    /// How many messages an only receiver goes on with before it looks for more. As many again are on their way meanwhile.
     #[inline]
     fn at_once(&self) -> u64 {
         2
     }
-    /// A hint that the messages of `run` will be read soon, one by one.
+    /// A hint that the messages of `run` will be read, one by one, before long.
     #[inline]
     fn fetch_to_take(&self, _run: Run) {}
     /// A hint that all slots of `run`, where nobody reads any more, will be written soon.

@@ -5,28 +5,28 @@
 //! and what is not stands in shared memory alone, and a successor needs nothing else.
 
 use super::ahead::Ahead;
-use super::notes::{clear_notes, count_delivery, mark_delivered, mark_skipped, note_delivered, take_word};
+use super::notes::{clear_notes, count_delivery, mark_skipped, note_delivered, take_word};
 use super::window::Window;
-use super::{Blocked, InTheWay, Memory, Run, Sight, Slot, check_empty, contradiction, meaning, read_cursor};
+use super::{Blocked, InTheWay, Memory, Run, check_empty, contradiction, meaning, read_cursor};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::{Ordering, likely};
+use crate::sync::Ordering;
 
 /// The private state of the only receiver.
 #[derive(Debug)]
 pub struct SingleReceiver {
     /// Everything below it is free. The shared head is its copy.
-    head: u64,
+    pub(super) head: u64,
     /// The position to deliver next; at least `head`.
     pub(super) next: u64,
     /// Messages came back: deliver again from head, once nothing is held.
     pub(super) rewind: bool,
     /// Slots, from next on, that may be read as soon as their word says so, if nothing is held.
-    window: Window,
-    ahead: Ahead,
+    pub(super) window: Window,
+    pub(super) ahead: Ahead,
     /// Messages below it are there, in the window, and nobody has touched their words; while there are any, nothing is held. The shortest
     /// ways ask for nothing else.
-    sure: u64,
+    pub(super) sure: u64,
     /// Between head and next there may be slots that were released before older ones.
     out_of_turn: bool,
     freed: bool,
@@ -109,158 +109,6 @@ impl SingleReceiver {
         Some(position)
     }
 
-    /// Shows the program the next message, if [`look`](Self::look) has made sure of it and `may` agrees: the shortest way to read in place.
-    /// It stays the next one until [`pass_front`](Self::pass_front).
-    #[inline(always)]
-    pub fn front_at_once<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<u64> {
-        let position = self.next;
-        if !likely(position < self.sure) || !likely(may(memory.slot(position))) {
-            return None;
-        }
-        note_delivered(memory, position.wrapping_add(1));
-        Some(position)
-    }
-
-    /// The same for messages that lie there one after another, up to `most`, for as long as `show` goes on, which is told how many
-    /// were shown before. They stay the next ones until [`pass_fronts`](Self::pass_fronts); if fewer are passed than were shown,
-    /// [`settle`](Self::settle) says so. Returns how many `show` has agreed to.
-    ///
-    /// Where they are all known to be there no word is looked at: that would be a second load for each.
-    #[inline(always)]
-    pub fn show_many<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        most: u64,
-        mut show: impl FnMut(u64, M::Slot<'m>) -> bool,
-    ) -> u64 {
-        let Some((Run { first, count }, ready)) = self.window.rest(self.next) else { return 0 };
-        if self.next != self.head {
-            return 0;
-        }
-        let run = Run { first, count: count.min(most) };
-        self.ahead.fetch(memory, run);
-        let known = self.ahead.knows_all(run);
-        let (mark, mut shown) = (memory.delivered_to(), 0);
-        for slot in memory.slots(run) {
-            let position = first.wrapping_add(shown);
-            // Acquire: take, pairs with commit and abort: the payload is whole.
-            if !known && meaning(memory, position, Word::from_bits(slot.word().load(Ordering::Acquire))) != ready {
-                break;
-            }
-            mark_delivered(mark, position.wrapping_add(1));
-            if !show(shown, slot) {
-                break;
-            }
-            shown += 1;
-        }
-        shown
-    }
-
-    /// The same for messages of one lap that are known to be there, before `end`, all at once.
-    #[inline]
-    pub fn front_run<M: Memory>(&mut self, memory: &M, end: u64, most: u64) -> Option<Run> {
-        if self.window.left(self.next) == 0 {
-            self.open_window(memory, end);
-        }
-        let run = self.ahead.known(self.next, self.window.left(self.next).min(most));
-        if self.next != self.head || run.count == 0 {
-            return None;
-        }
-        self.ahead.fetch(memory, run);
-        note_delivered(memory, run.end());
-        Some(run)
-    }
-
-    /// How many messages, from the next one on, tail tells of. While none of them is being written, to look at them takes no line away
-    /// from a sender. Tail is looked at only when all that it told of has been passed.
-    #[inline]
-    pub fn told<M: Memory>(&mut self, memory: &M) -> u64 {
-        self.ahead.told(memory, self.next)
-    }
-
-    /// The same, and what tail does not tell yet.
-    pub fn told_by_words<M: Memory>(&mut self, memory: &M) -> u64 {
-        self.ahead.told_by_words(memory, self.next)
-    }
-
-    /// Frees the slot of the message at `position`, the next one, which was shown.
-    #[inline]
-    pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
-        let next = position.wrapping_add(1);
-        if !likely(position < self.sure) {
-            return self.pass_to(memory, next);
-        }
-        (self.next, self.head) = (next, next);
-        // Release: release, pairs with claim. Release: advance, pairs with read cursor.
-        memory.head().store(next, Ordering::Release);
-    }
-
-    /// Frees the slots of the first `count` messages that were shown.
-    #[inline]
-    pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {
-        self.pass_to(memory, self.next.wrapping_add(count));
-    }
-
-    /// The messages of `run`, which were shown and come next, stay, to be delivered once more.
-    #[cold]
-    pub fn keep_fronts<M: Memory>(&mut self, memory: &M, run: Run) {
-        self.give_back(memory, run, true);
-        // They were shown because nothing is held.
-        self.settle(memory);
-    }
-
-    /// Has `read` copy such a message, and frees its slot. Nobody has seen it before that, so `delivered_to` need not say so: should we be
-    /// killed in between, it is as if it had not been taken.
-    #[inline(always)]
-    pub fn pass_at_once<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        may: impl FnOnce(M::Slot<'m>) -> bool,
-        read: impl FnOnce(M::Slot<'m>),
-    ) -> bool {
-        let position = self.next;
-        if !likely(position < self.sure) {
-            return false;
-        }
-        let slot = memory.slot(position);
-        if !likely(may(slot)) {
-            return false;
-        }
-        read(slot);
-        self.pass_front(memory, position);
-        true
-    }
-
-    /// Looks how many messages there are, from the next one on, for the shortest ways, in a window as far as `end`. `None`: something is held
-    /// or comes again, or there is no window.
-    #[inline]
-    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
-        let position = self.next;
-        if position != self.head || !self.open_window(memory, end) {
-            return None;
-        }
-        let ready = self.window.ready_at(position)?;
-        if !self.is_there(memory, position, ready) {
-            return Some(0);
-        }
-        self.ahead.came(position);
-        let count = self.ahead.look_beyond(memory, &self.window, position, ready);
-        // Where words are to be cleared, that goes another way.
-        let clean = self.ahead.is_clean_from(position);
-        self.sure = if clean { position.saturating_add(count) } else { 0 };
-        Some(count)
-    }
-
-    /// Whether it knows of no message that it has not taken: it comes to the heels of its sender.
-    #[inline]
-    pub fn has_caught_up(&self) -> bool {
-        !self.ahead.knows(self.next)
-    }
-
     /// Opens the window, as far as `end`, unless something is to come again. Returns whether there is one.
     #[inline]
     pub fn open_window<M: Memory>(&mut self, memory: &M, end: u64) -> bool {
@@ -268,38 +116,6 @@ impl SingleReceiver {
             self.window = Window::open(memory, self.next, end);
         }
         self.window.ready_at(self.next).is_some()
-    }
-
-    /// Looks so many times whether the next message has come. One that has is known to be there.
-    #[inline]
-    pub fn watch<M: Memory>(&mut self, memory: &M, looks: u32) -> bool {
-        if memory.is_packed() {
-            return Sight::tail(memory.tail(), self.next).watch(looks)
-                && self.told(memory) > 0
-                && self.ahead.knows(self.next);
-        }
-        let came = Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next))).watch(looks);
-        if came {
-            self.ahead.came(self.next);
-        }
-        came
-    }
-
-    /// Does what [`front_at_once`](Self::front_at_once) does with a message that comes while it is looked for so many times, once a window
-    /// has been opened.
-    #[inline]
-    pub fn front_at_polls<'m, M: Memory>(
-        &mut self,
-        memory: &'m M,
-        looks: u32,
-        may: impl FnOnce(M::Slot<'m>) -> bool,
-    ) -> Option<u64> {
-        let position = self.next;
-        if position != self.head || !self.watch(memory, looks) || !may(memory.slot(position)) {
-            return None;
-        }
-        note_delivered(memory, position.wrapping_add(1));
-        Some(position)
     }
 
     /// Gives the slot of a message that has been read back to the senders, if it is the oldest that was taken, and nothing behind it was
@@ -414,7 +230,7 @@ impl SingleReceiver {
 
     /// Whether the message at `position`, in the window, is there.
     #[inline(always)]
-    fn is_there<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
+    pub(super) fn is_there<M: Memory>(&mut self, memory: &M, position: u64, ready: Word) -> bool {
         self.ahead.knows(position) || self.ahead.look_at(memory, &self.window, position, ready)
     }
 
@@ -426,13 +242,13 @@ impl SingleReceiver {
     }
 
     #[inline]
-    fn pass_to<M: Memory>(&mut self, memory: &M, next: u64) {
+    pub(super) fn pass_to<M: Memory>(&mut self, memory: &M, next: u64) {
         self.next = next;
         self.move_head(memory, next);
     }
 
     #[inline]
-    fn move_head<M: Memory>(&mut self, memory: &M, head: u64) {
+    pub(super) fn move_head<M: Memory>(&mut self, memory: &M, head: u64) {
         let passed = Run { first: self.head, count: head.wrapping_sub(self.head) };
         self.head = head;
         // Release: release, pairs with claim. Release: advance, pairs with read cursor.
