@@ -63,6 +63,12 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     kill("tail is watched to stay as it is", SIGHT, "becomes: false", "becomes: true"),
     kill(
+        "a note of a release before an older one stays",
+        SR,
+        "            self.ahead.touched(run.end());\n            return mark_skipped(memory, run);",
+        "            return mark_skipped(memory, run);",
+    ),
+    kill(
         "a slice is not marked before it is read",
         FRONTS,
         "note_delivered(memory, run.end());\n        Some(run)",

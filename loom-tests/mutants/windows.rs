@@ -209,12 +209,17 @@ pub const MUTANTS: &[Mutant] = &[
         "committed_to(memory, read_cursor(memory.tail()))",
         "sent_to(memory)",
     ),
-    kill("what was shown and is kept is thought to be fresh", SR, "            self.ahead.touched(run.end());\n", ""),
+    kill(
+        "what was shown and is kept is thought to be fresh",
+        SR,
+        "            // One that was shown is still the next.\n            self.ahead.touched(run.end());\n",
+        "",
+    ),
     kill(
         "the short way: head stands still at what was released before",
         SR,
-        "            self.out_of_turn = true;\n            return mark_skipped",
-        "            return mark_skipped",
+        "            self.out_of_turn = true;\n            self.ahead.touched(run.end());\n            return mark_skipped",
+        "            self.ahead.touched(run.end());\n            return mark_skipped",
     ),
     kill(
         "the short way: head stands still at what a predecessor released",
@@ -270,7 +275,12 @@ pub const MUTANTS: &[Mutant] = &[
         "run.first >= self.fresh_from && take_word",
         "take_word",
     ),
-    kill("a look reaches into the next lap", AHEAD, "count: count.min(left) }", "count }"),
+    kill(
+        "a look reaches into the next lap",
+        AHEAD,
+        "if !self.ended && left > 0 && self",
+        "let left = left.max(chunk);\n        if !self.ended && self",
+    ),
     kill(
         "a look beyond what is there finds anything",
         AHEAD,

@@ -117,7 +117,7 @@ impl Keeper {
     fn give_back(&self, position: u64) {
         match &self.shared {
             Some(shared) if self.is_single() => {
-                self.end.borrow().note_seen(&*self.bench, one(position));
+                self.end.borrow_mut().note_seen(&*self.bench, one(position));
                 shared.list.keep_for_again(one(position));
             }
             _ => self.end.borrow_mut().give_back(&*self.bench, one(position), true),

@@ -325,6 +325,22 @@ fn notes_go_when_head_passes_them() {
     });
 }
 
+/// Even where nothing has ever come back.
+#[test]
+fn a_note_of_a_release_before_an_older_one_goes_too() {
+    explore(None, || {
+        let bench = Bench::packed(1);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!(sender.send(2), 2);
+        let run = receiver.take(2).expect("they are there");
+        for position in run.positions().rev() {
+            receiver.end.release(&*bench, Run { first: position, count: 1 });
+        }
+        let words = run.positions().map(|position| bench.word(position).load(Unordered));
+        assert!(words.eq([Word::free(0).bits(); 2]));
+    });
+}
+
 /// Nothing but tail shows a message, so a scribbled one would let both sleep for ever.
 #[test]
 fn whoever_waits_finds_a_scribbled_cursor() {

@@ -338,7 +338,7 @@ fn what_was_shown_and_is_kept_comes_again_first() {
 }
 
 #[test]
-fn what_one_look_finds_goes_on_where_it_was_touched() {
+fn what_one_look_finds_ends_where_it_was_touched() {
     explore(Some(2), || {
         let bench = Bench::in_both_orders(SINGLE, 2);
         let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Receiver;
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::payload::Payload;
+use crate::ring::Memory;
 use crate::sync::spin_loop;
 
 /// How long a receiver that has read all that it knew of looks away before it looks again, in moments of polling.
@@ -25,23 +26,23 @@ impl Pace {
     pub(super) const START: Self = Self { moments: 1, left: 64 };
     /// Less than two microseconds.
     const LONGEST: u32 = 32;
-    /// No more than two batches of the usual size.
+    /// No more than two batches of the usual size; or than a quarter of the queue, if that is less.
     const LITTLE: u64 = 64;
-    /// Waiting for so much would leave a sender without room.
-    const MUCH: u64 = 256;
 
     /// Before a look of one who has read all that it knew of.
     pub(super) fn look_away(self) {
         (0..self.moments).for_each(|_| spin_loop());
     }
 
-    /// After that look, which told of so many messages.
-    pub(super) fn after(self, found: u64) -> Self {
+    /// After that look, which told of so many messages in a queue of that capacity.
+    pub(super) fn after(self, found: u64, capacity: u64) -> Self {
+        let little = Self::LITTLE.min(capacity / 4);
         let moments = match found {
             _ if self.left == 0 => 1,
             few if few < u64::from(self.moments) => (self.moments / 2).max(1),
-            little if little <= Self::LITTLE => (self.moments * 2).min(Self::LONGEST),
-            much if much > Self::MUCH => (self.moments / 2).max(1),
+            _ if found <= little => (self.moments * 2).min(Self::LONGEST),
+            // Its sender would soon be without room.
+            _ if found >= 4 * little => (self.moments / 2).max(1),
             _ => self.moments,
         };
         let left = if moments == 1 { Self::START.left } else { self.left - 1 };
@@ -66,7 +67,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let (ring, end) = (&link.ring, end.get_mut());
         pace.look_away();
         let told = end.told(ring).unwrap_or(0);
-        *pace = pace.after(told);
+        *pace = pace.after(told, ring.capacity());
         if told > 0 {
             return told;
         }
@@ -88,13 +89,14 @@ mod tests {
     fn it_slows_down_at_the_heels_of_a_stream_and_hurries_after_a_lone_message() {
         let mut pace = Pace::START;
         for longer in [2, 4, 8, 16, 32, 32] {
-            pace = pace.after(Pace::LITTLE);
+            pace = pace.after(Pace::LITTLE, 1024);
             assert_eq!(pace.moments, longer);
         }
-        assert_eq!(pace.after(Pace::LITTLE + 1).moments, 32, "there is enough");
-        assert_eq!(pace.after(Pace::MUCH + 1).moments, 16, "there is too much");
+        assert_eq!(pace.after(Pace::LITTLE + 1, 1024).moments, 32, "there is enough");
+        assert_eq!(pace.after(4 * Pace::LITTLE + 1, 1024).moments, 16, "there is too much");
+        assert_eq!(pace.after(64, 64).moments, 16, "it is all that a small queue holds");
         for shorter in [16, 8, 4, 2, 1, 1] {
-            pace = pace.after(0);
+            pace = pace.after(0, 1024);
             assert_eq!(pace.moments, shorter);
         }
     }
@@ -103,12 +105,12 @@ mod tests {
     fn who_answers_its_own_messages_is_not_kept_waiting_for_long() {
         let mut pace = Pace { moments: Pace::LONGEST, ..Pace::START };
         for _ in 0..5 {
-            pace = pace.after(1);
+            pace = pace.after(1, 1024);
         }
         assert_eq!(pace.moments, 1, "no more than a moment for a message");
         // Nor with as many on their way as a pace could take for a stream.
         let looks = (1..).find(|_| {
-            pace = pace.after(Pace::LITTLE);
+            pace = pace.after(Pace::LITTLE, 1024);
             pace.moments == 1
         });
         assert!(looks.is_some_and(|looks| looks < 100), "it begins anew");

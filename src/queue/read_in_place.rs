@@ -18,6 +18,9 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// call. Its slot is free again when `read` returns. Should `read` panic, or the process die in it, the
     /// message is delivered again.
     ///
+    /// At the heels of its sender an only receiver looks away before it looks again, so as not to hold that up: for as many polls as it then
+    /// finds messages, and for less than two microseconds. [`recv`](Self::recv) does not.
+    ///
     /// # Errors
     /// As [`recv`](Self::recv); then `read` was not called.
     ///
@@ -109,7 +112,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         self.pace.look_away();
         let found = self.look()?;
-        self.pace = self.pace.after(found);
+        self.pace = self.pace.after(found, self.link.ring.capacity());
         Some(found)
     }
 

@@ -214,7 +214,7 @@ impl Receiver {
 impl<T: Payload> Receiver<T> {
     /// Takes one message, waiting for as long as it takes, and gives its value: the fastest way for small types. Its slot is free
     /// again at once, so a process that dies with the value has lost it; [`recv`](Self::recv) gives a message back that was
-    /// not dealt with.
+    /// not dealt with. It keeps the pace of [`recv_with`](Self::recv_with).
     ///
     /// # Errors
     /// As [`recv`](Self::recv).

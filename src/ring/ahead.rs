@@ -21,6 +21,8 @@ pub struct Ahead {
     fetched: u64,
     /// No receiver has touched a word from here on: no slot is skipped, no delivery is counted.
     fresh_from: u64,
+    /// The last look came to where nothing was, and not only to the end of what it looked at.
+    ended: bool,
     /// What is touched leaves notes, which no sender writes over.
     packed: bool,
 }
@@ -30,7 +32,7 @@ impl Ahead {
     /// came, since one that left, or joined and died, has lowered it.
     pub fn at_join<M: Memory>(memory: &M) -> Self {
         let fresh_from = if memory.in_order() { committed_to(memory, read_cursor(memory.tail())) } else { u64::MAX };
-        Self { there: 0, told: 0, fetched: 0, fresh_from, packed: memory.is_packed() }
+        Self { there: 0, told: 0, fetched: 0, fresh_from, ended: true, packed: memory.is_packed() }
     }
 
     /// Words of positions below `end` have been touched.
@@ -92,7 +94,8 @@ impl Ahead {
             return false;
         }
         let next = position.wrapping_add(1);
-        if window.ready_at(next).is_some() && take_word(memory, next) == ready {
+        self.ended = window.ready_at(next).is_some();
+        if self.ended && take_word(memory, next) == ready {
             self.look_on(memory, Run { first: next, count: LOOKS.min(window.left(next)) }, ready);
         }
         true
@@ -109,24 +112,33 @@ impl Ahead {
     #[inline(never)]
     fn look_on<M: Memory>(&mut self, memory: &M, run: Run, ready: Word) {
         if self.ends_with(memory, run, ready) {
-            self.there = run.end();
+            (self.there, self.ended) = (run.end(), false);
             return;
         }
         // Acquire: take, pairs with commit and abort: the payload is whole.
         let is_ready = |word: &&AtomicU64| word.load(Ordering::Acquire) == ready.bits();
         let there = memory.words(run).take_while(is_ready).count() as u64;
-        self.there = run.first.wrapping_add(there);
+        (self.there, self.ended) = (run.first.wrapping_add(there), there < run.count);
     }
 
     /// Where the message at `position` is there: how many an only receiver goes on with, from there on, within the window. Of a packed ring
     /// tail tells all.
     #[inline]
     pub fn on_hand<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
-        if !self.packed {
-            self.look_beyond(memory, window, position, ready);
+        let left = window.left(position);
+        if self.packed {
+            let known = self.known(position, left).count;
+            self.ended = known < left;
+            return known;
         }
-        let most = if self.packed { u64::MAX } else { memory.at_once() };
-        self.known(position, window.left(position).min(most)).count
+        self.look_beyond(memory, window, position, ready);
+        self.known(position, left.min(memory.at_once())).count
+    }
+
+    /// Whether nothing seems to be there at `next`: it is not known, and the last look came to where nothing was.
+    #[inline]
+    pub fn has_ended(&self, next: u64) -> bool {
+        self.ended && !self.knows(next)
     }
 
     /// Looks for more than is gone on with at once, and asks for the lines of all: those of the later ones come while the earlier ones are
@@ -134,12 +146,12 @@ impl Ahead {
     #[inline]
     fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) {
         let chunk = memory.at_once();
-        let several = self.there > position.wrapping_add(1);
-        if several && self.there < position.saturating_add(2 * chunk) {
-            let left = window.left(self.there);
-            let more = [chunk, chunk / 4].map(|count| Run { first: self.there, count: count.min(left) });
-            let found = more.into_iter().find(|more| more.count > 0 && self.ends_with(memory, *more, ready));
+        let left = window.left(self.there);
+        if !self.ended && left > 0 && self.there < position.saturating_add(2 * chunk) {
+            let more = [chunk, chunk / 4].map(|count| Run { first: self.there, count: count.clamp(1, left) });
+            let found = more.into_iter().find(|more| self.ends_with(memory, *more, ready));
             self.there = found.map_or(self.there, Run::end);
+            self.ended = found.is_none() && self.there >= self.fresh_from;
         }
         let to = self.there.min(position.saturating_add(2 * chunk));
         let from = self.fetched.max(position);

@@ -228,7 +228,7 @@ impl ReceiveEnd {
         }
     }
 
-    /// Whether this is an only receiver that knows of no message which it has not taken.
+    /// Whether this is an only receiver that has come to the heels of its sender; see [`SingleReceiver::has_caught_up`].
     #[inline]
     pub fn has_caught_up(&self) -> bool {
         match self {
@@ -395,7 +395,7 @@ impl ReceiveEnd {
     }
 
     /// The only receiver notes that the program has seen messages which come back, without starting again from head.
-    pub fn note_seen<M: Memory>(&self, memory: &M, run: Run) {
+    pub fn note_seen<M: Memory>(&mut self, memory: &M, run: Run) {
         if let Self::Single(end) = self {
             end.note_seen(memory, run);
         }

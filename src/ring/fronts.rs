@@ -77,10 +77,10 @@ impl SingleReceiver {
         Some(count)
     }
 
-    /// Whether it knows of no message that it has not taken: it comes to the heels of its sender.
+    /// Whether it holds nothing, and has come to where its last look found nothing more: to the heels of its sender.
     #[inline]
     pub fn has_caught_up(&self) -> bool {
-        !self.ahead.knows(self.next)
+        self.next == self.head && !self.rewind && self.ahead.has_ended(self.next)
     }
 
     /// Looks so many times whether the next message has come. One that has is known to be there.

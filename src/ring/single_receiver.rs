@@ -134,6 +134,7 @@ impl SingleReceiver {
     pub fn release<M: Memory>(&mut self, memory: &M, run: Run) {
         if run.first != self.head {
             self.out_of_turn = true;
+            self.ahead.touched(run.end());
             return mark_skipped(memory, run);
         }
         let mut head = run.end();
@@ -164,7 +165,8 @@ impl SingleReceiver {
     }
 
     /// Notes that the program has seen messages which come back, without starting again from head.
-    pub fn note_seen<M: Memory>(&self, memory: &M, run: Run) {
+    pub fn note_seen<M: Memory>(&mut self, memory: &M, run: Run) {
+        self.ahead.touched(run.end());
         run.positions().for_each(|position| count_delivery(memory, position));
     }
 

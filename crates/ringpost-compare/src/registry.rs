@@ -12,12 +12,12 @@ use crate::limits::buffers::Buffers;
 use crate::limits::futex::Futex;
 use crate::limits::{copy, line};
 use crate::session;
+use crate::transports::broken::{self, Broken};
 use crate::transports::cycle::Cycle;
 #[cfg(feature = "in-process")]
 use crate::transports::in_process::{Array, Channel, Rtrb};
 #[cfg(feature = "peers")]
 use crate::transports::peers;
-use crate::transports::ringpost::Broken;
 use crate::transports::{Able, Place, Side, Threads, Transport, packet, ringpost, stream};
 
 /// What something is in the comparison.
@@ -418,10 +418,10 @@ pub const ENTRIES: &[Entry] = &[
         about: "many queues of multi ends, values, used in turn",
         work: |len| (len == 8).then(processes::<Cycle<MultiTyped<1>>>),
     },
-    broken("broken-loses", |_| Some(processes::<Broken<ringpost::Loses>>())),
-    broken("broken-doubles", |_| Some(processes::<Broken<ringpost::Doubles>>())),
-    broken("broken-tears", |_| Some(processes::<Broken<ringpost::Tears>>())),
-    broken("broken-flips", |_| Some(processes::<Broken<ringpost::Flips>>())),
+    broken("broken-loses", |_| Some(processes::<Broken<broken::Loses>>())),
+    broken("broken-doubles", |_| Some(processes::<Broken<broken::Doubles>>())),
+    broken("broken-tears", |_| Some(processes::<Broken<broken::Tears>>())),
+    broken("broken-flips", |_| Some(processes::<Broken<broken::Flips>>())),
 ];
 
 type BareBuffers<const WORDS: usize> = Buffers<WORDS, 0, false>;

@@ -20,6 +20,7 @@
 //!   with `[u64; WORDS]`, put in the table by `by_size!(processes, Typed)`.
 //! * The queue holds [`Place::depth`] messages, and where the library must round, the nearest that it allows.
 
+pub mod broken;
 pub mod cycle;
 #[cfg(feature = "in-process")]
 pub mod in_process;

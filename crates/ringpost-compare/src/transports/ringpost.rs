@@ -4,9 +4,9 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use ::ringpost::zerocopy::{FromBytes, IntoBytes};
+use ::ringpost::zerocopy::IntoBytes;
 use ::ringpost::{Ends, Options, Payload, Queue, Receiver, Sender, Wait};
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::{Able, Place, Rx, Support, Transport, Tx, Waiting};
 use crate::idle::Idle;
@@ -43,7 +43,7 @@ impl Drop for Guard {
     }
 }
 
-const fn able(many: bool, lend: bool) -> Able {
+pub(super) const fn able(many: bool, lend: bool) -> Able {
     Able {
         batch: Support::Yes,
         sleep: Support::Yes,
@@ -159,7 +159,7 @@ fn packed<const WORDS: usize>(place: &Place) -> Options<[u64; WORDS]> {
     options::<_, false, false>(place, values::<WORDS>(place)).packed(true)
 }
 
-fn bytes(place: &Place) -> Options {
+pub(super) fn bytes(place: &Place) -> Options {
     Options::new(place.depth).max_len(place.len)
 }
 
@@ -176,7 +176,7 @@ fn wait(place: &Place) -> Wait {
 }
 
 /// A full queue makes its sender wait, which is the default. Should the receiver die, the first process ends this one.
-fn options<T: ?Sized + Payload, const SENDERS: bool, const RECEIVERS: bool>(
+pub(super) fn options<T: ?Sized + Payload, const SENDERS: bool, const RECEIVERS: bool>(
     place: &Place,
     options: Options<T>,
 ) -> Options<T> {
@@ -196,7 +196,7 @@ where
 
 type Senders<T> = (Sender<T>, Vec<Sender<T>>);
 
-fn senders<T: ?Sized + Payload>(place: &Place, options: Options<T>, many: bool) -> Result<Senders<T>> {
+pub(super) fn senders<T: ?Sized + Payload>(place: &Place, options: Options<T>, many: bool) -> Result<Senders<T>> {
     let queue = Queue::open_or_create(&place.name, options)?;
     let mut tx = queue.sender()?;
     tx.set_wait(wait(place));
@@ -331,16 +331,21 @@ impl<T: ?Sized + Payload> Rx for End<T> {
 /// Receives values.
 pub struct ValueEnd<const WORDS: usize>(End<[u64; WORDS]>);
 
+#[inline]
+fn recv_value<T: Payload>(rx: &mut Receiver<T>, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
+    loop {
+        if let Some(value) = rx.recv_value_timeout(LOOK)? {
+            read(value.as_bytes());
+            return Ok(());
+        }
+        idle.look()?;
+    }
+}
+
 impl<const WORDS: usize> Rx for ValueEnd<WORDS> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        loop {
-            if let Some(value) = self.0.rx.recv_value_timeout(LOOK)? {
-                read(value.as_bytes());
-                return Ok(());
-            }
-            idle.look()?;
-        }
+        recv_value(&mut self.0.rx, read, idle)
     }
 
     #[inline]
@@ -384,16 +389,8 @@ pub struct PackedEnd<const WORDS: usize>(End<[u64; WORDS]>);
 impl<const WORDS: usize> Rx for PackedEnd<WORDS> {
     #[inline]
     fn recv(&mut self, read: impl FnOnce(&[u8]), idle: &mut Idle) -> Result<()> {
-        if WORDS > 1 {
-            return self.0.recv(read, idle);
-        }
-        loop {
-            if let Some(value) = self.0.rx.recv_value_timeout(LOOK)? {
-                read(value.as_bytes());
-                return Ok(());
-            }
-            idle.look()?;
-        }
+        // Each by its faster way.
+        if WORDS > 1 { self.0.recv(read, idle) } else { recv_value(&mut self.0.rx, read, idle) }
     }
 
     #[inline]
@@ -410,97 +407,5 @@ impl<const WORDS: usize> Rx for PackedEnd<WORDS> {
     #[inline]
     fn recv_asleep(&mut self, read: impl FnOnce(&[u8])) -> Result<bool> {
         self.0.recv_asleep(read)
-    }
-}
-
-/// Does what no transport may, at every hundredth message, to show that the checks see it.
-pub struct Broken<Fault>(PhantomData<Fault>);
-
-/// What goes wrong.
-pub trait Fault: 'static {
-    /// How often a message is sent, and what is done to it. `last` is the message before.
-    fn spoil(message: &mut [u8], last: &[u8]) -> usize;
-}
-
-/// A message is lost.
-pub struct Loses;
-/// A message comes twice.
-pub struct Doubles;
-/// The second half of a message is that of the one before.
-pub struct Tears;
-/// One bit is wrong, in the last byte.
-pub struct Flips;
-
-impl Fault for Loses {
-    fn spoil(_: &mut [u8], _: &[u8]) -> usize {
-        0
-    }
-}
-
-impl Fault for Doubles {
-    fn spoil(_: &mut [u8], _: &[u8]) -> usize {
-        2
-    }
-}
-
-impl Fault for Tears {
-    fn spoil(message: &mut [u8], last: &[u8]) -> usize {
-        let half = message.len() / 2;
-        message[half..].copy_from_slice(&last[half..]);
-        1
-    }
-}
-
-impl Fault for Flips {
-    fn spoil(message: &mut [u8], _: &[u8]) -> usize {
-        if let Some(byte) = message.last_mut() {
-            *byte ^= 0x80;
-        }
-        1
-    }
-}
-
-/// Sends, and sometimes does wrong.
-pub struct BrokenTx<F> {
-    tx: Sender,
-    buffer: Vec<u8>,
-    last: Vec<u8>,
-    sent: u64,
-    fault: PhantomData<F>,
-}
-
-impl<F: Fault> Transport for Broken<F> {
-    const ABLE: Able = Able { batch: Able::LEAST.batch, ..able(false, false) };
-    type Guard = Guard;
-    type Tx = BrokenTx<F>;
-    type Rx = End<[u8]>;
-
-    fn create(place: &Place) -> Result<Guard> {
-        Raw::<false, false, false>::create(place)
-    }
-
-    fn sender(place: &Place) -> Result<Self::Tx> {
-        let (tx, _) = senders(place, options::<_, false, false>(place, bytes(place)), false)?;
-        let (buffer, last) = (vec![0; place.len], vec![0; place.len]);
-        Ok(BrokenTx { tx, buffer, last, sent: 0, fault: PhantomData })
-    }
-
-    fn receiver(place: &Place) -> Result<Self::Rx> {
-        Raw::<false, false, false>::receiver(place)
-    }
-}
-
-impl<F: Fault> Tx for BrokenTx<F> {
-    fn send(&mut self, fill: impl FnOnce(&mut [u8]), _idle: &mut Idle) -> Result<()> {
-        self.last.copy_from_slice(&self.buffer);
-        fill(&mut self.buffer);
-        self.sent += 1;
-        let spoiled = self.sent.is_multiple_of(100);
-        let times = if spoiled { F::spoil(&mut self.buffer, &self.last) } else { 1 };
-        let message = <[u8]>::ref_from_bytes(&self.buffer).map_err(|_| anyhow!("bytes are bytes"))?;
-        for _ in 0..times {
-            self.tx.send(message)?;
-        }
-        Ok(())
     }
 }
