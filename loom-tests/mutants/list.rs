@@ -279,7 +279,7 @@ const MUTANTS: &[Mutant] = &[
     kill(
         "an older message is released with a newer one",
         SR,
-        "if run.first != self.head {\n            self.out_of_turn = true;\n            return mark_skipped(memory, run);\n        }",
+        "if run.first != self.head {\n            self.out_of_turn = true;\n            self.ahead.touched(run.end());\n            return mark_skipped(memory, run);\n        }",
         "",
     ),
     kill(

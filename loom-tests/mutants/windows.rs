@@ -173,8 +173,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a receiver thinks that one more is there",
         AHEAD,
-        "self.there = run.first.wrapping_add(there);",
-        "self.there = run.first.wrapping_add(there + 1);",
+        "(run.first.wrapping_add(there), there < run.count)",
+        "(run.first.wrapping_add(there + 1), there < run.count)",
     ),
     kill("all is there that tail tells of", AHEAD, "take_word(memory, last) == Word::ready(memory.lap(last))", "true"),
     kill(

@@ -91,6 +91,7 @@ impl Ahead {
             return self.told(memory, position) > 0 && self.knows(position);
         }
         if take_word(memory, position) != ready {
+            self.ended = true;
             return false;
         }
         let next = position.wrapping_add(1);

@@ -1,7 +1,6 @@
 //! ringpost itself, in its forms: single or multi ends, bytes or values of a type, lent slots or copies.
 
 use std::any::Any;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use ::ringpost::zerocopy::IntoBytes;
