@@ -21,6 +21,15 @@ pub(super) struct Pace {
     left: u32,
 }
 
+/// How messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// By a receiver that is hardly faster than its sender, and would soon leave that without room.
+    OneByOne,
+    /// By one that is faster by far.
+    Many,
+}
+
 impl Pace {
     /// At first.
     pub(super) const START: Self = Self { moments: 0, left: 64 };
@@ -35,18 +44,18 @@ impl Pace {
     }
 
     /// After that look, which told of so many messages in a queue of that capacity.
-    pub(super) fn after(self, found: u64, capacity: u64) -> Self {
+    pub(super) fn after(self, found: u64, capacity: u64, taken: Taken) -> Self {
         let little = Self::LITTLE.min(capacity / 4);
         let moments = match found {
             _ if self.left == 0 => 0,
             few if few < u64::from(self.moments.max(1)) => self.moments / 2,
-            _ if found <= little => (self.moments * 2).clamp(1, Self::LONGEST),
-            // Its sender would soon be without room.
-            _ if found >= 4 * little => self.moments / 2,
+            _ if found <= little => (self.moments * 2).min(Self::LONGEST).max(1),
+            _ if found >= 4 * little && taken == Taken::OneByOne => self.moments / 2,
             _ => self.moments,
         };
-        let left = if moments == 0 { Self::START.left } else { self.left - 1 };
-        Self { moments, left }
+        let begins = moments == 0 || (found > little && taken == Taken::Many);
+        let left = if begins { Self::START.left } else { self.left - 1 };
+        Self { moments: moments.max(u32::from(taken == Taken::Many)), left }
     }
 }
 
@@ -67,7 +76,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let (ring, end) = (&link.ring, end.get_mut());
         pace.look_away();
         let told = end.told(ring).unwrap_or(0);
-        *pace = pace.after(told, ring.capacity());
+        *pace = pace.after(told, ring.capacity(), Taken::Many);
         if told > 0 {
             return told;
         }
@@ -89,14 +98,19 @@ mod tests {
     fn it_slows_down_at_the_heels_of_a_stream_and_hurries_after_a_lone_message() {
         let mut pace = Pace::START;
         for longer in [1, 2, 4, 8, 16, 32, 32] {
-            pace = pace.after(Pace::LITTLE, 1024);
+            pace = pace.after(Pace::LITTLE, 1024, Taken::OneByOne);
             assert_eq!(pace.moments, longer);
         }
-        assert_eq!(pace.after(Pace::LITTLE + 1, 1024).moments, 32, "there is enough");
-        assert_eq!(pace.after(4 * Pace::LITTLE + 1, 1024).moments, 16, "there is too much");
-        assert_eq!(pace.after(64, 64).moments, 16, "it is all that a small queue holds");
+        assert_eq!(pace.after(Pace::LITTLE + 1, 1024, Taken::OneByOne).moments, 32, "there is enough");
+        assert_eq!(pace.after(4 * Pace::LITTLE + 1, 1024, Taken::OneByOne).moments, 16, "there is too much");
+        assert_eq!(
+            pace.after(4 * Pace::LITTLE + 1, 1024, Taken::Many).moments,
+            32,
+            "who takes many at once is fast enough"
+        );
+        assert_eq!(pace.after(64, 64, Taken::OneByOne).moments, 16, "it is all that a small queue holds");
         for shorter in [16, 8, 4, 2, 1, 0, 0] {
-            pace = pace.after(0, 1024);
+            pace = pace.after(0, 1024, Taken::OneByOne);
             assert_eq!(pace.moments, shorter);
         }
     }
@@ -105,12 +119,12 @@ mod tests {
     fn who_answers_its_own_messages_is_not_kept_waiting_for_long() {
         let mut pace = Pace { moments: Pace::LONGEST, ..Pace::START };
         for _ in 0..5 {
-            pace = pace.after(1, 1024);
+            pace = pace.after(1, 1024, Taken::OneByOne);
         }
         assert!(pace.moments <= 1, "no more than a moment for a message");
         // Nor with as many on their way as a pace could take for a stream.
         let looks = (1..).find(|_| {
-            pace = pace.after(Pace::LITTLE, 1024);
+            pace = pace.after(Pace::LITTLE, 1024, Taken::OneByOne);
             pace.moments == 0
         });
         assert!(looks.is_some_and(|looks| looks < 100), "it begins anew");

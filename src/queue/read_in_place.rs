@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Receiver;
 use super::link::Link;
 use super::own_lines::own_lines;
+use super::pace::Taken;
 use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
@@ -112,7 +113,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         }
         self.pace.look_away();
         let found = self.look()?;
-        self.pace = self.pace.after(found, self.link.ring.capacity());
+        self.pace = self.pace.after(found, self.link.ring.capacity(), Taken::OneByOne);
         Some(found)
     }
 
