@@ -49,7 +49,7 @@ impl Pace {
         let moments = match found {
             _ if self.left == 0 => 0,
             few if few < u64::from(self.moments.max(1)) => self.moments / 2,
-            _ if found <= little => (self.moments * 2).min(Self::LONGEST).max(1),
+            _ if found <= little => (self.moments * 2).clamp(1, Self::LONGEST),
             _ if found >= 4 * little && taken == Taken::OneByOne => self.moments / 2,
             _ => self.moments,
         };
