@@ -287,10 +287,4 @@ pub const MUTANTS: &[Mutant] = &[
         "found.map_or(self.there, Run::end)",
         "found.map_or(self.there + 1, Run::end)",
     ),
-    kill(
-        "the shortest ways leave notes behind",
-        FRONTS,
-        "if clean { position.saturating_add(count) } else { 0 }",
-        "position.saturating_add(count)",
-    ),
 ];

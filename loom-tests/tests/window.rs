@@ -360,6 +360,20 @@ fn what_one_look_finds_ends_where_it_was_touched() {
 }
 
 #[test]
+fn a_look_goes_on_behind_what_it_finds() {
+    for sent in 1..=8 {
+        explore(Some(2), move || {
+            let bench = Bench::in_both_orders(SINGLE, 3);
+            let mut sender = bench.sender(1);
+            assert_eq!(sender.send(sent), sent);
+            let mut end = bench.receiver(11).end;
+            let got: Vec<u64> = (0..=8).filter_map(|_| pass(&bench, &mut end, Way::Shown)).collect();
+            assert_eq!(got, (100..100 + sent).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
 fn a_sender_to_many_has_no_window() {
     explore(None, || {
         let bench = Bench::in_both_orders(Ends { single_receiver: false, ..SINGLE }, 1);

@@ -78,12 +78,6 @@ impl Ahead {
         Run { first: next, count: want.min(self.there.saturating_sub(next)) }
     }
 
-    /// Whether there are no notes from `next` on.
-    #[inline]
-    pub fn is_clean_from(&self, next: u64) -> bool {
-        !self.packed || next >= self.fresh_from
-    }
-
     /// Looks whether the message at `position`, in the window, is there. If the one behind it is, too, it looks on.
     #[inline(always)]
     pub fn look_at<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> bool {
@@ -97,7 +91,8 @@ impl Ahead {
         let next = position.wrapping_add(1);
         self.ended = window.ready_at(next).is_some();
         if self.ended && take_word(memory, next) == ready {
-            self.look_on(memory, Run { first: next, count: LOOKS.min(window.left(next)) }, ready);
+            let count = LOOKS.min(memory.at_once()).min(window.left(next));
+            self.look_on(memory, Run { first: next, count }, ready);
         }
         true
     }

@@ -71,9 +71,9 @@ impl SingleReceiver {
         }
         self.ahead.came(position);
         let count = self.ahead.on_hand(memory, &self.window, position, ready);
-        // Where words are to be cleared afterwards, messages go another way.
-        let clean = self.ahead.is_clean_from(position);
-        self.sure = if clean { position.saturating_add(count) } else { 0 };
+        // Where there may be notes, tail alone makes nothing known.
+        debug_assert_eq!(self.ahead.noted(Run { first: position, count }), None);
+        self.sure = position.saturating_add(count);
         Some(count)
     }
 
