@@ -163,7 +163,12 @@ pub const MUTANTS: &[Mutant] = &[
         "",
     ),
     kill("what came back is known to be there still", AHEAD, "        self.there = 0;\n", ""),
-    kill("a receiver looks ahead beyond its window", AHEAD, "LOOKS.min(window.left(next))", "LOOKS"),
+    kill(
+        "a receiver looks ahead beyond its window",
+        AHEAD,
+        "LOOKS.min(memory.at_once()).min(window.left(next))",
+        "LOOKS.min(memory.at_once())",
+    ),
     kill(
         "a receiver looks ahead Relaxed",
         AHEAD,
