@@ -14,8 +14,12 @@ use ringpost::wait::Parking;
 pub struct Kernel {
     state: Mutex<State>,
     wake: Condvar,
+    /// Somebody has gone to sleep.
+    asleep: Condvar,
     /// Who finds the mark settled passes no fence.
     settled_is_enough: bool,
+    /// The barrier of wakers is the compiler's only.
+    wakers_pass_nothing: bool,
 }
 
 #[derive(Default)]
@@ -36,6 +40,19 @@ impl Kernel {
         Self { settled_is_enough: true, ..Self::default() }
     }
 
+    /// In which wakers pass no barrier, as with `membarrier`: for wakers that wait for those whom they wake to be asleep, so that the mark stands.
+    pub fn wakers_pass_nothing() -> Self {
+        Self { wakers_pass_nothing: true, ..Self::default() }
+    }
+
+    /// Waits until so many sleep.
+    pub fn wait_for_sleepers(&self, count: usize) {
+        let mut state = self.state.lock().expect("no thread panics with the lock");
+        while state.queued.len() < count {
+            state = self.asleep.wait(state).expect("no thread panics with the lock");
+        }
+    }
+
     fn sleep(&self, words: &[(&AtomicU32, u32)]) {
         let mut state = self.state.lock().expect("no thread panics with the lock");
         if words.iter().any(|(word, expected)| word.load(Ordering::Relaxed) != *expected) {
@@ -44,6 +61,9 @@ impl Kernel {
         let sleeper = state.next;
         state.next += 1;
         state.queued.extend(words.iter().map(|(word, _)| (sleeper, core::ptr::from_ref(*word))));
+        if self.wakers_pass_nothing {
+            self.asleep.notify_all();
+        }
         while !state.woken.contains(&sleeper) {
             state = self.wake.wait(state).expect("no thread panics with the lock");
         }
@@ -89,6 +109,8 @@ impl Parking for Kernel {
     }
 
     fn light_barrier(&self) {
-        fence(Ordering::SeqCst);
+        if !self.wakers_pass_nothing {
+            fence(Ordering::SeqCst);
+        }
     }
 }

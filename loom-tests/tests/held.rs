@@ -13,7 +13,7 @@ use loom::thread;
 use ringpost::ring::{
     Blocked, Holds, Memory, MultiReceiver, Next, Outlook, ReceiveEnd, Run, Settled, SingleReceiver, recover,
 };
-use ringpost::wait::{Attempt, Deadline, Wait, notify, until};
+use ringpost::wait::{Attempt, Before, Deadline, Wait, notify, until};
 use ringpost_loom::{Bench, Ends, Kernel, explore};
 
 /// The number of the receiver; its successor has the same.
@@ -191,7 +191,7 @@ impl Held {
             Settled { position: self.position, released: (!back).then_some(0) }
         });
         if noted_later {
-            notify(&shared.kernel, &shared.not_empty, 1);
+            notify(&shared.kernel, &shared.not_empty, 1, Before::Nothing);
         }
         settled
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use loom::thread;
-use ringpost::wait::{Attempt, Deadline, Wait, notify, notify_all, until};
+use ringpost::wait::{Attempt, Before, Deadline, Wait, notify, notify_all, until};
 use ringpost_loom::{Kernel, explore};
 
 /// A counter to take from, with a place to sleep: the smallest thing that can be waited for.
@@ -29,12 +29,12 @@ impl Shelf {
     /// Puts one, and wakes two if there are.
     fn put_aloud(&self) {
         self.items.fetch_add(1, Ordering::Relaxed);
-        notify(&self.kernel, &self.event, 2);
+        notify(&self.kernel, &self.event, 2, Before::Nothing);
     }
 
     fn put(&self, count: u64) {
         self.items.fetch_add(count, Ordering::Relaxed);
-        notify(&self.kernel, &self.event, count as u32);
+        notify(&self.kernel, &self.event, count as u32, Before::Nothing);
     }
 
     /// Takes one, or learns that there are none and will be none.
@@ -56,7 +56,7 @@ impl Shelf {
             }
             // The baton: what wakers have left to us is for others, too.
             if phase.has_slept() && self.items.load(Ordering::Relaxed) > 0 {
-                notify(&self.kernel, &self.event, 1);
+                notify(&self.kernel, &self.event, 1, Before::Nothing);
             }
             Attempt::Done(())
         });

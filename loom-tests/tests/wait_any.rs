@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use loom::thread;
 use ringpost::wait::{
-    Attempt, Deadline, Order, Parking, Phase, Wait, notify, notify_all, order, serve, until, until_any,
+    Attempt, Before, Deadline, Order, Parking, Phase, Wait, notify, notify_all, order, serve, until, until_any,
 };
 use ringpost_loom::{Kernel, explore};
 
@@ -27,7 +27,7 @@ impl<const N: usize> Shelves<N> {
 
     fn put(&self, shelf: usize, count: u64) {
         self.items[shelf].fetch_add(count, Ordering::Relaxed);
-        notify(&self.kernel, &self.events[shelf], count as u32);
+        notify(&self.kernel, &self.events[shelf], count as u32, Before::Nothing);
     }
 
     fn has(&self, shelf: usize) -> bool {
@@ -52,7 +52,7 @@ impl<const N: usize> Shelves<N> {
                 return Attempt::Blocked { soon: false };
             }
             if phase.has_slept() && self.has(shelf) {
-                notify(&self.kernel, &self.events[shelf], 1);
+                notify(&self.kernel, &self.events[shelf], 1, Before::Nothing);
             }
             Attempt::Done(())
         });
@@ -68,7 +68,7 @@ impl<const N: usize> Shelves<N> {
             };
             if phase == Phase::Woken {
                 let left = (0..N).filter(|other| self.has(*other));
-                left.for_each(|other| notify(&self.kernel, &self.events[other], 1));
+                left.for_each(|other| notify(&self.kernel, &self.events[other], 1, Before::Nothing));
             }
             Attempt::Done(shelf)
         });
@@ -169,7 +169,7 @@ impl Desk {
                 return Attempt::Blocked { soon: false };
             }
             if phase == Phase::Woken && self.shelf.items[0].load(Ordering::Relaxed) > 1 {
-                notify(kernel, &events[0], 1);
+                notify(kernel, &events[0], 1, Before::Nothing);
             }
             Attempt::Done(())
         };
@@ -179,7 +179,7 @@ impl Desk {
         };
         let pass_on = || {
             if self.shelf.items[0].load(Ordering::Relaxed) > 0 {
-                notify(kernel, &events[0], 1);
+                notify(kernel, &events[0], 1, Before::Nothing);
             }
         };
         serve(kernel, &self.control, &events[0], look, report, pass_on);
@@ -277,7 +277,7 @@ fn who_leaves_passes_on_what_its_helper_was_woken_for() {
         desk.leave();
         helping.join().expect("the helper panicked");
         if desk.shelf.has(0) {
-            notify(&desk.shelf.kernel, &desk.shelf.events[0], 1);
+            notify(&desk.shelf.kernel, &desk.shelf.events[0], 1, Before::Nothing);
         }
         taking.join().expect("the waiter panicked");
     });

@@ -10,7 +10,7 @@ use crate::layout::control::Signals;
 use crate::participant::{SharedRing, any_under_way};
 use crate::ring::{self, Blocked, InTheWay, Lookout, Memory, Outlook};
 use crate::sync::{AtomicU32, Ordering};
-use crate::wait::{Futex, notify};
+use crate::wait::{Before, Futex, notify};
 
 /// What to look at in an endpoint's place.
 #[derive(Clone)]
@@ -39,17 +39,21 @@ pub enum View {
 
 impl Aim {
     /// A cheap look, for polling.
+    pub fn glance(&self, ring: &SharedRing) -> Outlook {
+        match self.lookout.look(ring) {
+            Outlook::InVain(_) if self.has_settled() => Outlook::Worthwhile,
+            outlook => outlook,
+        }
+    }
+
+    /// Whether a try is worthwhile, by such a look.
     pub fn is_worthwhile(&self, ring: &SharedRing) -> bool {
-        self.lookout.look(ring) == Outlook::Worthwhile || self.has_settled()
+        self.glance(ring) == Outlook::Worthwhile
     }
 
     /// A look at everything but the dead.
     pub fn look(&self, ring: &SharedRing) -> View {
-        let in_the_way = match self.lookout.look(ring) {
-            Outlook::Worthwhile => return View::Ready,
-            Outlook::InVain(_) if self.has_settled() => return View::Ready,
-            Outlook::InVain(in_the_way) => in_the_way,
-        };
+        let Outlook::InVain(in_the_way) = self.glance(ring) else { return View::Ready };
         if let Err(Blocked::Fault(_)) = self.lookout.audit(ring) {
             return View::Faulty;
         }
@@ -87,13 +91,12 @@ impl Aim {
 
     /// Passes a wake-up on to one more of the same kind, if there is something left besides the first `taken`.
     pub fn pass_on(&self, futex: &Futex, ring: &SharedRing, taken: u64) {
-        let size = ring::size(ring);
         let left = match self.role {
-            Role::Sender => size.saturating_add(taken) < ring.capacity(),
-            Role::Receiver => size > taken,
+            Role::Sender => ring::size(ring).saturating_add(taken) < ring.capacity(),
+            Role::Receiver => ring::to_come(ring) > taken,
         };
         if left {
-            notify(futex, self.event(ring.signals()), 1);
+            notify(futex, self.event(ring.signals()), 1, Before::Nothing);
         }
     }
 }

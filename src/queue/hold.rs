@@ -16,7 +16,7 @@ use crate::os::fork;
 use crate::participant::SharedRing;
 use crate::payload::Payload;
 use crate::ring::{Blocked, Holds, Lookout, Memory, MultiReceiver, Next, ReceiveEnd, Run, Settled};
-use crate::wait::{Futex, notify};
+use crate::wait::{Before, Futex, notify};
 
 /// A message that its receiver's program keeps for as long as it likes, on any thread: it dereferences to its bytes or its
 /// value, in place. Made by [`Message::hold`] and [`Batch::hold`].
@@ -159,7 +159,7 @@ impl Shared {
             settled
         });
         if noted_later && self.multi.is_none() {
-            notify(&self.futex, &self.ring.signals().not_empty.word, 1);
+            notify(&self.futex, &self.ring.signals().not_empty.word, 1, Before::Nothing);
         }
     }
 
@@ -169,11 +169,11 @@ impl Shared {
         let signals = self.ring.signals();
         if back {
             end.give_back(&self.ring, run, true);
-            notify(&self.futex, &signals.not_empty.word, 1);
+            notify(&self.futex, &signals.not_empty.word, 1, Before::Nothing);
         } else {
             own_lines_of_all(&self.ring, run);
             end.release(&self.ring, run);
-            notify(&self.futex, &signals.not_full.word, 1);
+            notify(&self.futex, &signals.not_full.word, 1, Before::Nothing);
         }
     }
 }

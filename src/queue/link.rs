@@ -8,11 +8,12 @@ use super::stall::Stall;
 use super::watch::Watch;
 use crate::error::{JoinError, Role};
 use crate::layout::control::{Row, Signals};
+use crate::layout::geometry::Ends;
 use crate::participant::{Endpoint, SharedRing, Sweep, any_alive, recover_in_the_way, repair_all};
 use crate::ring::{self, InTheWay, Memory, Run};
 use crate::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
-use crate::wait::{Futex, LONG_SLEEP, SHORT_SLEEP, Wait, notify, notify_all};
+use crate::wait::{Before, Futex, LONG_SLEEP, SHORT_SLEEP, Wait, notify, notify_all};
 
 /// Looks in vain, without waiting, after which the clock is read to see whether it is time to look for the dead.
 const LOOKS_PER_SWEEP: u32 = 64;
@@ -43,6 +44,8 @@ pub struct Link {
     pub watch: Option<Watch>,
     /// Whom it waits for.
     pub stall: Stall,
+    /// One of many claims what it sends, and takes what it releases.
+    before: Before,
 }
 
 /// How much of the ring this endpoint has had mapped. Pages are mapped in growing pieces ahead of the first lap: one system
@@ -69,6 +72,11 @@ impl Link {
         let swept = Instant::now();
         let (interrupt, vain, chosen, watch) = (None, 0, 0, None);
         let (under_way, settled) = (false, None);
+        let geometry = &segment.header().geometry;
+        let before = match if role == Role::Sender { geometry.send_protocol() } else { geometry.receive_protocol() } {
+            Ends::Single => Before::Nothing,
+            Ends::Multi => Before::Claim,
+        };
         let mut link = Self {
             endpoint,
             ring,
@@ -83,6 +91,7 @@ impl Link {
             chosen,
             watch,
             stall,
+            before,
         };
         link.sweep();
         Ok(link)
@@ -147,7 +156,7 @@ impl Link {
     /// Wakes as many receivers as there are new messages.
     #[inline]
     pub fn wake_receivers(&self, messages: u64) {
-        notify(&self.futex, &self.signals().not_empty.word, cut(messages));
+        notify(&self.futex, &self.signals().not_empty.word, cut(messages), Before::Nothing);
     }
 
     /// Counts messages that have been made visible, where the cursors do not say it, and wakes receivers.
@@ -158,7 +167,7 @@ impl Link {
             count(&row.sent, messages);
             count(&row.sent_bytes, bytes);
         }
-        self.wake_receivers(messages);
+        notify(&self.futex, &self.signals().not_empty.word, cut(messages), self.before);
     }
 
     /// Counts messages that have been released, where the cursors do not say it.
@@ -174,7 +183,13 @@ impl Link {
     /// Wakes as many senders as there are new free slots.
     #[inline]
     pub fn wake_senders(&self, slots: u64) {
-        notify(&self.futex, &self.signals().not_full.word, cut(slots));
+        notify(&self.futex, &self.signals().not_full.word, cut(slots), Before::Nothing);
+    }
+
+    /// The same after this endpoint has released what it had taken.
+    #[inline]
+    pub fn wake_for_taken(&self, slots: u64) {
+        notify(&self.futex, &self.signals().not_full.word, cut(slots), self.before);
     }
 
     /// Wakes everyone, after something that concerns them all.
@@ -185,6 +200,11 @@ impl Link {
     /// Messages that wait to be taken.
     pub fn size(&self) -> u64 {
         ring::size(&self.ring)
+    }
+
+    /// The same, and those that are being written.
+    pub fn to_come(&self) -> u64 {
+        ring::to_come(&self.ring)
     }
 
     /// Whoever is in the way is repaired if it is dead; from time to time everyone is looked at. Returns whether trying

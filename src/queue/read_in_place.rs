@@ -193,7 +193,7 @@ impl<'r> Front<'r> {
             own_lines::<T>(&link.ring, slot, len);
             end.pass_front(&link.ring, *position);
             link.note_pulled(1, len as u64);
-            link.wake_senders(1);
+            link.wake_for_taken(1);
         }
         // Otherwise `read` has forked, and this is the child: the slot is the parent's.
         forget(self);

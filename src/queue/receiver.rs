@@ -285,14 +285,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let event = &segment.control().signals.not_empty.word;
         until(&futex, event, wait, deadline, |phase| match self.collect(runs, want) {
             Ok(()) => {
-                if phase.has_slept() && self.link.size() > 0 {
-                    // There is more, for others of those who sleep.
+                if phase.has_slept() && self.link.to_come() > 0 {
+                    // There is more, or will be, for others of those who sleep.
                     self.link.wake_receivers(1);
                 }
                 Attempt::Done(Ok(()))
             }
             Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
-            Err(Blocked::Wait(_)) if phase.is_cheap() => Attempt::Blocked { soon: false },
+            Err(Blocked::Wait(in_the_way)) if phase.is_cheap() => Attempt::Blocked { soon: in_the_way.is_some() },
             Err(Blocked::Wait(_)) if self.link.interrupted() => Attempt::Done(Ok(())),
             Err(Blocked::Wait(in_the_way)) => self.look_around(runs, want, in_the_way),
         })
@@ -354,7 +354,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
         own_lines_of_all(&self.link.ring, run);
         self.end.borrow_mut().release(&self.link.ring, run);
         self.let_go(run.count);
-        self.link.wake_senders(run.count);
+        self.link.wake_for_taken(run.count);
     }
 
     /// Puts one back, in a panic.

@@ -235,7 +235,9 @@ impl<T: ?Sized + Payload> Sender<T> {
                     return Attempt::Done(Ok(run));
                 }
                 Err(Blocked::Fault(fault)) => return Attempt::Done(Err(SendError::Fault(fault))),
-                Err(Blocked::Wait(_)) if phase.is_cheap() => return Attempt::Blocked { soon: false },
+                Err(Blocked::Wait(in_the_way)) if phase.is_cheap() => {
+                    return Attempt::Blocked { soon: in_the_way.is_some() };
+                }
                 Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
                 Err(Blocked::Wait(in_the_way)) => {
                     if let Err(error) = audit(end, link) {

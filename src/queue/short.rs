@@ -187,7 +187,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     #[inline]
     fn note_passed(&self, len: u64) {
         self.link.note_pulled(1, len);
-        self.link.wake_senders(1);
+        self.link.wake_for_taken(1);
     }
 }
 

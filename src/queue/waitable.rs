@@ -8,6 +8,7 @@ use super::link::Link;
 use super::{Receiver, Sender};
 use crate::error::Role;
 use crate::payload::Payload;
+use crate::ring::Outlook;
 use crate::segment::Segment;
 use crate::sync::AtomicU32;
 use crate::wait::{Attempt, Deadline, Phase, Wait, until_any};
@@ -141,7 +142,7 @@ fn attempt(ends: &mut [&mut dyn End], phase: Phase) -> Attempt<Option<usize>> {
     for (index, end) in ends.iter_mut().enumerate() {
         let stamp = end.link().chosen;
         latest = stamp.max(latest);
-        let look = if phase == Phase::Spinning { glance(&**end) } else { look_around(&mut **end) };
+        let look = if phase.is_cheap() { glance(&**end) } else { look_around(&mut **end) };
         match look {
             Attempt::Done(()) if chosen.is_none_or(|(oldest, _)| stamp < oldest) => chosen = Some((stamp, index)),
             Attempt::Done(()) => {}
@@ -149,11 +150,11 @@ fn attempt(ends: &mut [&mut dyn End], phase: Phase) -> Attempt<Option<usize>> {
         }
     }
     let Some((_, index)) = chosen else {
-        let interrupted = phase != Phase::Spinning && ends.iter().any(|end| end.link().interrupted());
+        let interrupted = !phase.is_cheap() && ends.iter().any(|end| end.link().interrupted());
         return if interrupted { Attempt::Done(None) } else { Attempt::Blocked { soon } };
     };
     ends[index].link_mut().chosen = latest.saturating_add(1);
-    if phase == Phase::Woken {
+    if phase.has_slept() {
         // We may have used up wake-ups for more than what will be taken now.
         for (other, end) in ends.iter().enumerate().filter(|(_, end)| end.link().is_here()) {
             let link = end.link();
@@ -166,10 +167,9 @@ fn attempt(ends: &mut [&mut dyn End], phase: Phase) -> Attempt<Option<usize>> {
 /// A look for polling.
 fn glance<E: End + ?Sized>(end: &E) -> Attempt<()> {
     let link = end.link();
-    if !link.is_here() || end.aim().is_worthwhile(&link.ring) {
-        Attempt::Done(())
-    } else {
-        Attempt::Blocked { soon: false }
+    match end.aim().glance(&link.ring) {
+        Outlook::InVain(in_the_way) if link.is_here() => Attempt::Blocked { soon: in_the_way.is_some() },
+        _ => Attempt::Done(()),
     }
 }
 

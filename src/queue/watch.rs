@@ -89,13 +89,16 @@ impl Shared {
         let aim = self.aim();
         let in_the_way = match aim.look(&self.ring) {
             View::Ready | View::Faulty => {
-                if phase == Phase::Woken {
+                if phase.has_slept() {
                     aim.pass_on(&self.futex, &self.ring, 1);
                 }
                 return Attempt::Done(());
             }
             View::Blocked(in_the_way) => in_the_way,
         };
+        if phase.is_cheap() {
+            return Attempt::Blocked { soon: in_the_way.is_some() };
+        }
         let segment = self.ring.segment();
         let is_dead =
             |other: InTheWay| other.owner > 0 && liveness(segment, usize::from(other.owner) - 1) == Liveness::Dead;

@@ -235,11 +235,20 @@ enum Step {
 
 /// How many messages wait to be taken, at most the capacity: a snapshot.
 pub fn size<M: Memory>(memory: &M) -> u64 {
+    size_to(memory, sent_to)
+}
+
+/// The same, and those that are being written.
+pub fn to_come<M: Memory>(memory: &M) -> u64 {
+    size_to(memory, claimed_to)
+}
+
+fn size_to<M: Memory>(memory: &M, end: impl FnOnce(&M) -> u64) -> u64 {
     // Relaxed: a snapshot promises nothing about the messages. Head and mark are read first, so that the
     // difference errs towards more, and is cut off at the capacity.
     let mark = memory.delivered_to().load(Ordering::Relaxed);
     let head = taken_to(memory).max(mark);
-    let tail = sent_to(memory);
+    let tail = end(memory);
     tail.saturating_sub(head).saturating_add(returned(memory)).min(memory.capacity())
 }
 

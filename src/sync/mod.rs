@@ -22,6 +22,10 @@ pub use loom::{
 #[cfg(loom)]
 pub fn compiler_fence(_order: Ordering) {}
 
+/// Whether an exchange that has changed something orders all that comes before it before all that comes after it, as a sequentially consistent
+/// fence does. Locked instructions do (Intel, *Software Developer's Manual* 3A, 9.2.3.9). Models put that fence behind the exchange.
+pub const EXCHANGE_IS_FENCE: bool = cfg!(any(loom, target_arch = "x86_64"));
+
 /// Says to the compiler that a branch is seldom taken, so that the other one is laid out in a row.
 #[inline(always)]
 pub fn likely(condition: bool) -> bool {

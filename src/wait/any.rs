@@ -1,12 +1,13 @@
 //! Waiting on several event words at once: as [`until`](super::until), but for whichever comes first.
 
-use super::{Attempt, Deadline, LONG_SLEEP, Parking, Phase, SHORT_SLEEP, Wait, event, until::spin};
+use super::until::{look_and_watch, spin};
+use super::{Attempt, Deadline, LONG_SLEEP, Parking, Phase, SHORT_SLEEP, Wait, event};
 use crate::sync::AtomicU32;
 
 /// Tries until it is done or the deadline has passed; then `None`. Each of `events` is moved after something that the
 /// attempt looks for. At least one try is made, and one more after the last sleep.
 ///
-/// In [`Phase::Woken`] an attempt that leaves something behind must pass the wake-up on.
+/// When it has slept ([`Phase::has_slept`]), an attempt that leaves something behind must pass the wake-up on.
 pub fn until_any<P: Parking, T>(
     parking: &P,
     events: &[&AtomicU32],
@@ -21,7 +22,7 @@ pub fn until_any<P: Parking, T>(
     let mut phase = Phase::Sleeping;
     loop {
         let ordered = event::mark_all(parking, events, &mut marked);
-        let soon = match attempt(phase) {
+        let soon = match look_and_watch(phase, &mut attempt) {
             Attempt::Done(value) => return Some(value),
             Attempt::Blocked { soon } => soon,
         };

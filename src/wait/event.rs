@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Parking;
-use crate::sync::{AtomicU32, Ordering, fence, likely};
+use crate::sync::{AtomicU32, EXCHANGE_IS_FENCE, Ordering, fence, likely};
 
 const MARK: u32 = 1;
 /// Somebody has passed the heavy barrier since the mark was set.
@@ -96,25 +96,34 @@ fn come_back<'w>(events: impl IntoIterator<Item = &'w AtomicU32>) {
     fence(Ordering::SeqCst);
 }
 
+/// What a waker did before it made visible what it announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing that others see.
+    Nothing,
+    /// It claimed that by an exchange: whoever looks finds it, or finds it claimed.
+    Claim,
+}
+
 /// Waker, after a commit: wakes up to `count` sleepers; one is left to whoever has been called and is on its way. One load
 /// when nobody sleeps.
 #[inline]
-pub fn notify<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
+pub fn notify<P: Parking>(parking: &P, event: &AtomicU32, count: u32, before: Before) {
     parking.light_barrier();
     // Relaxed: the barrier above orders the commit before this.
     if !likely(event.load(Ordering::Relaxed) & MARK == 0) {
-        wake(parking, event, count);
+        wake(parking, event, count, before);
     }
 }
 
 /// Wakes everyone: for what concerns them all, and happens seldom.
 pub fn notify_all<P: Parking>(parking: &P, event: &AtomicU32) {
-    notify(parking, event, i32::MAX as u32);
+    notify(parking, event, i32::MAX as u32, Before::Nothing);
 }
 
 #[cold]
-fn wake<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
-    if count == 1 && !call(event) {
+fn wake<P: Parking>(parking: &P, event: &AtomicU32, count: u32, before: Before) {
+    if count == 1 && !call(event, before) {
         return;
     }
     // Relaxed: the kernel orders a change of the word before the wake-up that follows it.
@@ -132,9 +141,12 @@ fn wake<P: Parking>(parking: &P, event: &AtomicU32, count: u32) {
 }
 
 /// Whether nobody else has been called and is still on its way. Then somebody is, from now on.
-fn call(event: &AtomicU32) -> bool {
-    // Relaxed, with the fence: it orders the commit before this, where the light barrier is the compiler's only.
-    fence(Ordering::SeqCst);
+fn call(event: &AtomicU32, before: Before) -> bool {
+    // Relaxed, with the fence: it orders the commit before this, where the light barrier is the compiler's only. It would wait until the
+    // committed line is ours. A claim was ordered before this by its own exchange, which has waited already.
+    if before == Before::Nothing || !EXCHANGE_IS_FENCE {
+        fence(Ordering::SeqCst);
+    }
     let is_called = |word: u32| word & CALLED != 0;
     // Relaxed: as above. The load keeps the line in all caches while one is on its way.
     !is_called(event.load(Ordering::Relaxed)) && !is_called(event.fetch_or(CALLED, Ordering::Relaxed))

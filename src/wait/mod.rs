@@ -72,7 +72,7 @@ mod serve;
 mod until;
 
 pub use any::until_any;
-pub use event::{mark, notify, notify_all, sleep};
+pub use event::{Before, mark, notify, notify_all, sleep};
 #[cfg(not(loom))]
 pub use futex::Futex;
 pub use serve::{Order, order, serve};

@@ -7,6 +7,7 @@
 
 use core::time::Duration;
 
+use super::until::look_and_watch;
 use super::{Attempt, LONG_SLEEP, Parking, Phase, SHORT_SLEEP, event};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -39,7 +40,7 @@ pub fn order<P: Parking>(parking: &P, control: &AtomicU32, what: Order) {
 /// The helper: follows orders until it is told to stop. `event` is moved after what `look` looks for. Whenever a look is
 /// done while there is an order to watch, `report` is called once, and the order is done.
 ///
-/// In [`Phase::Woken`] a look that is done must pass the wake-up on if there is more than the endpoint will take. And
+/// When it has slept ([`Phase::has_slept`]), a look that is done must pass the wake-up on if there is more than the endpoint will take. And
 /// `pass_on` is called when an order ends a sleep: the event's waker may have counted us as woken at the same moment, after
 /// whoever gave the order has passed on what it saw.
 pub fn serve<P: Parking>(
@@ -83,7 +84,7 @@ fn watch<P: Parking>(
     // Relaxed: the order is read again before it is obeyed.
     while control.0.load(Ordering::Relaxed) == control.1 {
         let ticket = event::mark(parking, event);
-        let soon = match look(phase) {
+        let soon = match look_and_watch(phase, look) {
             Attempt::Done(()) => return true,
             Attempt::Blocked { soon } => soon,
         };

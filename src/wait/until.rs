@@ -12,6 +12,8 @@ const SPINS_PER_CLOCK: u32 = 64;
 const BALANCED_SPIN: Duration = Duration::from_micros(20);
 /// How often it yields before it sleeps.
 const YIELDS: u32 = 2;
+/// How often it looks at what another has claimed: for some microseconds, where a store takes less than one to be seen.
+const LOOKS_AT_A_CLAIM: u32 = 64;
 
 /// A point in time on the monotonic clock; `None`: never.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ impl Deadline {
 pub enum Attempt<T> {
     /// It is over, well or not.
     Done(T),
-    /// Not yet. `soon`: a certain endpoint is in the way, so look again within a millisecond.
+    /// Not yet. `soon`: a certain endpoint is in the way, so look again within a millisecond. A cheap try says so, too.
     Blocked {
         /// See above.
         soon: bool,
@@ -63,6 +65,11 @@ impl Phase {
         matches!(self, Self::Spinning | Self::Roused)
     }
 
+    /// The same with a cheap try.
+    fn made_cheap(self) -> Self {
+        if self.has_slept() { Self::Roused } else { Self::Spinning }
+    }
+
     /// It has slept: a wake-up that was for more than what is taken now must be passed on.
     pub fn has_slept(self) -> bool {
         matches!(self, Self::Roused | Self::Woken)
@@ -84,7 +91,7 @@ pub fn until<P: Parking, T>(
     let mut phase = Phase::Sleeping;
     loop {
         let ticket = event::mark(parking, event);
-        let soon = match attempt(phase) {
+        let soon = match look_and_watch(phase, &mut attempt) {
             Attempt::Done(value) => return Some(value),
             Attempt::Blocked { soon } => soon,
         };
@@ -100,6 +107,19 @@ pub fn until<P: Parking, T>(
         }
         phase = Phase::Woken;
     }
+}
+
+/// The look before a sleep. What was claimed is there in a moment, if its owner is at work, and may have been left to us: it is watched for.
+pub(super) fn look_and_watch<T>(phase: Phase, attempt: &mut impl FnMut(Phase) -> Attempt<T>) -> Attempt<T> {
+    let mut found = attempt(phase);
+    for _ in 0..LOOKS_AT_A_CLAIM {
+        if !matches!(found, Attempt::Blocked { soon: true }) {
+            break;
+        }
+        spin_loop();
+        found = attempt(phase.made_cheap());
+    }
+    found
 }
 
 /// `Some`: it is over, one way or the other. `None`: time to sleep.
