@@ -41,6 +41,12 @@
 //! A waiter that was about to sleep meanwhile does not, because the call and its end each change the word; one that marks
 //! after the call is gone passes a fence before its look, settled or not, and sees the message.
 //!
+//! Such a fence after each message would wait for the line of the message's word, while anybody sleeps. One of many ends has passed one before:
+//! it claimed the slot, or took it, by an exchange, and where exchanges are fences ([`EXCHANGE_IS_FENCE`](crate::sync::EXCHANGE_IS_FENCE)) it
+//! passes no other ([`Before::Claim`]). All of the above then holds for the claim, and not for the commit: whoever looks finds the
+//! message, or finds it claimed. The store that commits it is on its way then, unless its owner has stopped, so before a sleep a claim is watched
+//! for a little (`until`), and the sleep is short if it stays. And what is claimed counts as more when the baton is passed.
+//!
 //! So in a crowd of sleepers one is woken by the other side, and each that finds more wakes the next: they come in the order in
 //! which they went to sleep, and none is woken to find that the one before has taken everything.
 //!
