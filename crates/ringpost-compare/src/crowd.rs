@@ -4,6 +4,7 @@
 //! A message's number holds its sender. Receivers check every word, and that each sender's numbers rise. That each message
 //! arrived exactly once follows from counts and from sums of mixed numbers, which both sides keep.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::machine::{Machine, keep_within};
 use crate::measure;
 use crate::message::{self, is_whole};
 use crate::plan::Effort;
+use crate::probe::{self, Domain};
 use crate::registry::{self, ENTRIES, Run};
 use crate::stats::Spread;
 use crate::transports::{Place, Rx, Side, Support, Transport, Tx, Waiting};
@@ -88,30 +90,64 @@ pub struct Crowd {
     pub transport: String,
     /// Senders, and receivers.
     pub pairs: usize,
-    /// Messages a second, over repetitions.
-    pub rate: Option<Spread>,
-    /// What the slowest sender sent, as a share of the mean.
-    pub slowest_sender: Option<Spread>,
-    /// What the slowest receiver received, as a share of the mean.
-    pub slowest_receiver: Option<Spread>,
+    /// Figures by where the processors were.
+    pub domains: BTreeMap<Domain, Figures>,
+    /// Repetitions that are left out, because the processors moved or were disturbed meanwhile.
+    pub dropped: usize,
     /// What went wrong.
     pub failed: Option<String>,
-    /// Every repetition: rate, slowest sender, slowest receiver.
+    /// Every repetition.
     #[serde(skip)]
-    sessions: Vec<[f64; 3]>,
+    sessions: Vec<Session>,
+}
+
+/// What repetitions came to, where the processors were in the same place.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    /// Messages a second, over repetitions.
+    pub rate: Spread,
+    /// What the slowest sender sent, as a share of the mean.
+    pub slowest_sender: Spread,
+    /// What the slowest receiver received, as a share of the mean.
+    pub slowest_receiver: Spread,
+}
+
+/// One repetition.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    /// Where the processors were.
+    pub domain: Domain,
+    /// Messages a second.
+    pub rate: f64,
+    /// What the slowest sender sent, as a share of the mean.
+    pub slowest_sender: f64,
+    /// What the slowest receiver received, as a share of the mean.
+    pub slowest_receiver: f64,
+}
+
+impl Figures {
+    fn of(sessions: &[Session], domain: Domain) -> Option<Self> {
+        let spread =
+            |of: fn(&Session) -> f64| Spread::of(sessions.iter().filter(|session| session.domain == domain).map(of));
+        Some(Self {
+            rate: spread(|session| session.rate)?,
+            slowest_sender: spread(|session| session.slowest_sender)?,
+            slowest_receiver: spread(|session| session.slowest_receiver)?,
+        })
+    }
 }
 
 impl Crowd {
     fn new(transport: &str, pairs: usize) -> Self {
-        let transport = transport.to_owned();
-        let (rate, slowest_sender, slowest_receiver) = (None, None, None);
-        Self { transport, pairs, rate, slowest_sender, slowest_receiver, failed: None, sessions: Vec::new() }
+        let (transport, domains) = (transport.to_owned(), BTreeMap::new());
+        Self { transport, pairs, domains, dropped: 0, failed: None, sessions: Vec::new() }
     }
 
     /// Computes the figures of all repetitions so far.
     pub fn finish(&mut self) {
-        let spread = |index: usize| Spread::of(self.sessions.iter().map(|session| session[index]));
-        (self.rate, self.slowest_sender, self.slowest_receiver) = (spread(0), spread(1), spread(2));
+        let figures = [Domain::Near, Domain::Far].map(|domain| Some((domain, Figures::of(&self.sessions, domain)?)));
+        self.domains = figures.into_iter().flatten().collect();
+        self.dropped = self.sessions.iter().filter(|session| session.domain == Domain::Mixed).count();
     }
 
     /// Measures it once more.
@@ -134,11 +170,11 @@ pub fn crowds(wanted: impl Fn(&registry::Entry) -> bool) -> Vec<Crowd> {
     able.iter().flat_map(|entry| [1, 32].map(|pairs| Crowd::new(entry.name, pairs))).collect()
 }
 
-/// One repetition: rate, and the shares of the slowest sender and receiver.
+/// One repetition, between two probes of where the processors are.
 ///
 /// # Errors
 /// Something could not be made or joined, or a message was lost, doubled or damaged.
-pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, number: u32) -> Result<[f64; 3]> {
+pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, number: u32) -> Result<Session> {
     let dir = measure::folder()?;
     let place = Place {
         name: format!("compare-{}-crowd-{number}", std::process::id()),
@@ -158,11 +194,13 @@ pub fn run_once(program: &Path, transport: &str, pairs: usize, effort: &Effort, 
     };
     let _guard = create(&task.place, Lane::One).context("making it")?;
     map::make(&table(&task.place), words(pairs) * 8)?;
+    let before_ns = probe::between(cores, patience)?;
     let members = measure::crowd(program, &task)?;
-    summary(&members[..pairs], &members[pairs..])
+    let domain = Domain::of(before_ns, probe::between(cores, patience)?);
+    summary(&members[..pairs], &members[pairs..], domain)
 }
 
-fn summary(senders: &[Member], receivers: &[Member]) -> Result<[f64; 3]> {
+fn summary(senders: &[Member], receivers: &[Member], domain: Domain) -> Result<Session> {
     let total = |members: &[Member]| {
         members.iter().fold((0, 0_u64), |(count, sum), member| (count + member.count, sum.wrapping_add(member.sum)))
     };
@@ -176,7 +214,7 @@ fn summary(senders: &[Member], receivers: &[Member]) -> Result<[f64; 3]> {
         least as f64 * members.len() as f64 / (sent.0.max(1)) as f64
     };
     let rate = sent.0 as f64 * 1e9 / end_ns.saturating_sub(start_ns).max(1) as f64;
-    Ok([rate, share(senders), share(receivers)])
+    Ok(Session { domain, rate, slowest_sender: share(senders), slowest_receiver: share(receivers) })
 }
 
 fn table(place: &Place) -> Place {
@@ -309,9 +347,23 @@ mod tests {
     #[test]
     fn every_message_arrives_once() {
         let sent = [member(&[1, 2, 3]), member(&[9])];
-        assert_eq!(summary(&sent, &[member(&[9, 1]), member(&[3, 2])]).unwrap(), [4.0, 0.5, 1.0]);
-        assert!(summary(&sent, &[member(&[9, 1]), member(&[3])]).unwrap_err().to_string().contains("3 received"));
-        assert!(summary(&sent, &[member(&[9, 1]), member(&[3, 3])]).unwrap_err().to_string().contains("twice"));
+        let summary = |received: [Member; 2]| summary(&sent, &received, Domain::Near);
+        let session = summary([member(&[9, 1]), member(&[3, 2])]).unwrap();
+        assert_eq!([session.rate, session.slowest_sender, session.slowest_receiver], [4.0, 0.5, 1.0]);
+        assert!(summary([member(&[9, 1]), member(&[3])]).unwrap_err().to_string().contains("3 received"));
+        assert!(summary([member(&[9, 1]), member(&[3, 3])]).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn near_and_far_are_kept_apart() {
+        let mut crowd = Crowd::new("ringpost-multi", 32);
+        let session = |domain, rate| Session { domain, rate, slowest_sender: 0.5, slowest_receiver: 0.25 };
+        crowd.sessions = vec![session(Domain::Near, 9.0), session(Domain::Mixed, 5.0), session(Domain::Far, 2.0)];
+        crowd.finish();
+        assert_eq!(crowd.domains[&Domain::Near].rate.median, 9.0);
+        assert_eq!(crowd.domains[&Domain::Far].rate.median, 2.0);
+        assert_eq!(crowd.domains[&Domain::Far].slowest_receiver.median, 0.25);
+        assert_eq!((crowd.domains.len(), crowd.dropped), (2, 1));
     }
 
     #[test]

@@ -45,8 +45,8 @@ impl Effort {
         rounds: 2,
         most_rounds: 4,
         round: Duration::from_millis(8),
-        crowd: Duration::from_secs(1),
-        crowds: 1,
+        crowd: Duration::from_millis(500),
+        crowds: 2,
         quick: true,
     };
     /// As it should be.
@@ -55,8 +55,8 @@ impl Effort {
         rounds: 4,
         most_rounds: 10,
         round: Duration::from_millis(50),
-        crowd: Duration::from_secs(2),
-        crowds: 3,
+        crowd: Duration::from_secs(1),
+        crowds: 5,
         quick: false,
     };
 }

@@ -3,11 +3,14 @@
 //! The host of a virtual machine moves its processors between cache domains within seconds, and a line then takes three times
 //! as long. What was measured meanwhile says nothing, unless one knows where the processors were.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::control::{Control, RAW_WORDS, now_ns};
 use crate::idle::Idle;
+use crate::machine::{Machine, pin};
 
 /// Round trips between two looks at the clock.
 const CHUNK: u64 = 64;
@@ -97,6 +100,24 @@ pub fn answer(control: &Control, turn: &mut u64, trips: u64, idle: &mut Idle) ->
         control.back.put(*turn, &[*turn; RAW_WORDS]);
     }
     Ok(())
+}
+
+/// The same between two threads of this process: for what is measured between processes that run on any of the two processors.
+///
+/// # Errors
+/// The threads cannot be kept where they are to be.
+pub fn between(cores: [usize; 2], patience: Duration) -> Result<f64> {
+    let control = Control::map(&Control::create()?)?;
+    let thread = |core: usize| {
+        ensure!(pin(core), "a thread cannot be kept on processor {core}");
+        Ok(control.idle(patience, Machine::same_core(cores)))
+    };
+    std::thread::scope(|scope| {
+        let here = scope.spawn(|| ask(control, &mut 0, &mut thread(cores[0])?));
+        let there = scope.spawn(|| answer(control, &mut 0, TRIPS, &mut thread(cores[1])?));
+        there.join().map_err(|_| anyhow!("a probe panicked"))??;
+        here.join().map_err(|_| anyhow!("a probe panicked"))?
+    })
 }
 
 #[inline]

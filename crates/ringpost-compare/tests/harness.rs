@@ -116,8 +116,8 @@ fn a_crowd_shares_a_queue() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let effort = Effort { crowd: Duration::from_millis(50), ..Effort::QUICK };
     for transport in ["ringpost-multi-typed", "posix-mq"] {
-        let [rate, ..] = crowd::run_once(Path::new(TOOL), transport, 3, &effort, 1).unwrap();
-        assert!(rate > 0.0);
+        let session = crowd::run_once(Path::new(TOOL), transport, 3, &effort, 1).unwrap();
+        assert!(session.rate > 0.0);
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::ratios::{Ratio, beside_each_other, ratios};
 use super::svg::{Curve, Range, curves, escape, ranges};
 use super::{
-    CROWD_HEADING, bandwidth, best, groups, heading, is_called, is_timed, maker, rate, remarks, size, sweeps, time,
+    CROWD_HEADING, bandwidth, best, crowds_dropped, groups, heading, is_called, is_timed, maker, rate, remarks, size,
+    sweeps, time,
 };
 use crate::cell::{Lane, SIZES};
 use crate::probe::Domain;
@@ -275,32 +276,35 @@ fn figures_table(measured: &[(&Cell, &crate::results::Figures)]) -> String {
 
 fn crowds(results: &Results) -> String {
     let mut rows = String::new();
-    for crowd in &results.crowds {
-        let Some(rates) = crowd.rate else { continue };
-        let percent =
-            |share: Option<Spread>| share.map_or("–".to_owned(), |share| format!("{:.0} %", share.median * 100.0));
+    let all =
+        [Domain::Near, Domain::Far].into_iter().flat_map(|domain| results.crowds.iter().map(move |c| (c, domain)));
+    for (crowd, domain) in all {
+        let Some(figures) = crowd.domains.get(&domain) else { continue };
+        let percent = |share: Spread| format!("{:.0} %", share.median * 100.0);
         let kind =
             results.compared.iter().find(|compared| compared.name == crowd.transport).map_or(Kind::Peer, |c| c.kind);
         let _ = write!(
             rows,
             "<tr class=\"{}\"><th><span></span>{}</th><td class=\"n\">{} + {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td></tr>",
+             <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
             class(kind),
             escape(&crowd.transport),
             crowd.pairs,
             crowd.pairs,
-            rate(rates.median),
-            percent(crowd.slowest_sender),
-            percent(crowd.slowest_receiver)
+            domain.name(),
+            rate(figures.rate.median),
+            percent(figures.slowest_sender),
+            percent(figures.slowest_receiver)
         );
     }
     if rows.is_empty() {
         return rows;
     }
     format!(
-        "<section><h2>Crowds</h2><p>{CROWD_HEADING}.</p><div class=\"wide\"><table><thead><tr><th></th><th class=\"n\">processes</th><th \
+        "<section><h2>Crowds</h2><p>{CROWD_HEADING}. {}</p><div class=\"wide\"><table><thead><tr><th></th><th class=\"n\">processes</th><th class=\"n\">cores</th><th \
          class=\"n\">messages</th><th class=\"n\">slowest sender</th><th class=\"n\">slowest receiver</th></tr></thead><tbody>\
-         {rows}</tbody></table></div></section>"
+         {rows}</tbody></table></div></section>",
+        crowds_dropped(results)
     )
 }
 

@@ -19,6 +19,15 @@ use crate::results::{Cell, Figures, Outcome, Results};
 pub const CROWD_HEADING: &str =
     "Many senders and receivers at one queue, 64 B, all sleep, two processors; the slowest against the mean";
 
+/// How many repetitions of crowds were left out, for people; nothing if none were.
+#[must_use]
+pub fn crowds_dropped(results: &Results) -> String {
+    match results.crowds.iter().map(|crowd| crowd.dropped).sum::<usize>() {
+        0 => String::new(),
+        dropped => format!("{dropped} of their repetitions were dropped, because the processors moved meanwhile."),
+    }
+}
+
 /// A length in bytes, for people: `64 KiB`.
 #[must_use]
 pub fn size(len: usize) -> String {
@@ -205,8 +214,9 @@ pub(crate) mod tests {
     fn crowd(transport: &str, pairs: usize, rate: f64) -> Crowd {
         let spread = |value: f64| serde_json::json!({"median": value, "least": value / 2.0, "most": value * 2.0});
         serde_json::from_value(serde_json::json!({
-            "transport": transport, "pairs": pairs, "rate": spread(rate), "slowest_sender": spread(0.8),
-            "slowest_receiver": spread(0.7), "failed": null
+            "transport": transport, "pairs": pairs, "dropped": 0, "failed": null, "domains": {
+                "near": {"rate": spread(rate), "slowest_sender": spread(0.8), "slowest_receiver": spread(0.7)}
+            }
         }))
         .unwrap()
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::ratios::ratios;
-use super::{CROWD_HEADING, bandwidth, groups, heading, is_timed, rate, remarks, sweeps, time};
-use crate::crowd::Crowd;
+use super::{CROWD_HEADING, bandwidth, crowds_dropped, groups, heading, is_timed, rate, remarks, sweeps, time};
+use crate::crowd::{Crowd, Figures};
 use crate::probe::Domain;
 use crate::results::{Outcome, Results};
 use crate::stats::Spread;
@@ -66,23 +66,29 @@ fn lane(group: &[&Outcome], domain: Domain) -> String {
 }
 
 fn crowds(results: &Results) -> String {
-    let row = |crowd: &Crowd| {
-        let percent =
-            |share: Option<Spread>| share.map_or("-".to_owned(), |share| format!("{:.0} %", share.median * 100.0));
+    let row = |crowd: &Crowd, domain: Domain, figures: &Figures| {
+        let percent = |share: Spread| format!("{:.0} %", share.median * 100.0);
         vec![
             crowd.transport.clone(),
             format!("{} + {}", crowd.pairs, crowd.pairs),
-            crowd.rate.map_or("-".to_owned(), |spread| rate(spread.median)),
-            percent(crowd.slowest_sender),
-            percent(crowd.slowest_receiver),
+            domain.name().to_owned(),
+            rate(figures.rate.median),
+            percent(figures.slowest_sender),
+            percent(figures.slowest_receiver),
         ]
     };
-    let rows: Vec<_> = results.crowds.iter().filter(|crowd| crowd.rate.is_some()).map(row).collect();
+    let rows: Vec<_> = [Domain::Near, Domain::Far]
+        .into_iter()
+        .flat_map(|domain| results.crowds.iter().map(move |crowd| (crowd, domain)))
+        .filter_map(|(crowd, domain)| Some(row(crowd, domain, crowd.domains.get(&domain)?)))
+        .collect();
     if rows.is_empty() {
         return String::new();
     }
-    let headings = ["", "processes", "messages", "slowest sender", "slowest receiver"];
-    format!("\n{CROWD_HEADING}\n{}", aligned(&headings, &rows))
+    let headings = ["", "processes", "cores", "messages", "slowest sender", "slowest receiver"];
+    let dropped = crowds_dropped(results);
+    let dropped = if dropped.is_empty() { dropped } else { dropped + "\n" };
+    format!("\n{CROWD_HEADING}\n{}{dropped}", aligned(&headings, &rows))
 }
 
 fn goals(results: &Results) -> String {
