@@ -23,6 +23,8 @@ pub struct MultiReceiver {
     scan: Option<Scan>,
     /// Every position below it has been taken or passed over, whether head says so yet or not.
     next: u64,
+    /// Its last message came behind the one before it: others hardly take meanwhile.
+    alone: bool,
     /// With positions below it, it may go on at once.
     limit: u64,
     /// Messages that it has taken at once since it last found none.
@@ -51,6 +53,7 @@ impl MultiReceiver {
             seen_epoch: None,
             scan: None,
             next: 0,
+            alone: false,
             limit: 0,
             in_a_row: 0,
             freed: false,
@@ -117,9 +120,16 @@ impl MultiReceiver {
         read_cursor(memory.head()).max(self.next)
     }
 
-    /// All before `next` has been taken. Head is told of it once for some messages.
-    #[inline]
+    /// The same at a guess: one that is alone does without head, which may be as old as it likes anyway. The word there says if it is wrong.
+    #[inline(always)]
+    fn place_at_once<M: Memory>(&self, memory: &M) -> u64 {
+        if self.alone { self.next } else { self.place(memory) }
+    }
+
+    /// All before `next` has been taken, the one before it by us. Head is told of it once for some messages.
+    #[inline(always)]
     fn go_on<M: Memory>(&mut self, memory: &M, next: u64) {
+        self.alone = next == self.next.wrapping_add(1);
         self.next = next;
         tell(memory, memory.head(), next);
     }
@@ -130,14 +140,14 @@ impl MultiReceiver {
         if self.new_epoch(memory).is_some() {
             return None;
         }
-        let place = self.place(memory);
+        let place = self.place_at_once(memory);
         if place >= self.limit {
             return None;
         }
         let (slot, ready) = (memory.slot(place), Word::ready(memory.lap(place)));
         // Acquire: take, pairs with commit: `may` looks at what was committed, which is ours if the exchange succeeds.
         if slot.word().load(Ordering::Acquire) != ready.bits() {
-            self.in_a_row = 0;
+            (self.in_a_row, self.alone) = (0, false);
             return None;
         }
         self.take_seen(memory, place, may)

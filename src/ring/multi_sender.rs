@@ -23,13 +23,15 @@ pub struct MultiSender {
     limit: u64,
     /// Every position below it has been claimed, whether tail says so yet or not.
     next: u64,
+    /// Its last message went where the one before it ended: others hardly send meanwhile.
+    alone: bool,
     overwritten: u64,
 }
 
 impl MultiSender {
     /// A sender that signs its claims with `owner` (1 to 1023).
     pub fn new(owner: u16, overwrite: bool, free_by_head: bool) -> Self {
-        Self { owner, overwrite, free_by_head, free_to: 0, limit: 0, next: 0, overwritten: 0 }
+        Self { owner, overwrite, free_by_head, free_to: 0, limit: 0, next: 0, alone: false, overwritten: 0 }
     }
 
     /// Claims the slot at tail at first sight: the short way. It is committed with [`commit_one`](Self::commit_one), which
@@ -47,9 +49,16 @@ impl MultiSender {
         read_cursor(memory.tail()).max(self.next)
     }
 
-    /// All before `next` has been claimed. Tail is told of it once for some messages.
-    #[inline]
+    /// The same at a guess: one that is alone does without tail, which may be as old as it likes anyway. The word there says if it is wrong.
+    #[inline(always)]
+    fn place_at_once<M: Memory>(&self, memory: &M) -> u64 {
+        if self.alone { self.next } else { self.place(memory) }
+    }
+
+    /// All before `next` has been claimed, the one before it by us. Tail is told of it once for some messages.
+    #[inline(always)]
     fn go_on<M: Memory>(&mut self, memory: &M, next: u64) {
+        self.alone = next == self.next.wrapping_add(1);
         self.next = next;
         tell(memory, memory.tail(), next);
     }
@@ -78,7 +87,7 @@ impl MultiSender {
         may: impl FnOnce() -> bool,
         write: impl FnOnce(M::Slot<'m>),
     ) -> bool {
-        let Some((position, slot)) = self.claim_at_once(memory, may) else { return false };
+        let Some((position, slot)) = self.claim_at_once(memory, self.place_at_once(memory), may) else { return false };
         write(slot);
         make_ready(slot.word(), memory.lap(position));
         self.go_on(memory, position.wrapping_add(1));
@@ -88,7 +97,7 @@ impl MultiSender {
     /// Claims a slot so, to be committed later with [`commit_lent`](Self::commit_lent).
     #[inline(always)]
     pub fn lend_at_once<M: Memory>(&mut self, memory: &M, may: impl FnOnce() -> bool) -> Option<u64> {
-        let (position, _) = self.claim_at_once(memory, may)?;
+        let (position, _) = self.claim_at_once(memory, self.place(memory), may)?;
         self.go_on(memory, position.wrapping_add(1));
         Some(position)
     }
@@ -103,9 +112,9 @@ impl MultiSender {
     fn claim_at_once<'m, M: Memory>(
         &mut self,
         memory: &'m M,
+        place: u64,
         may: impl FnOnce() -> bool,
     ) -> Option<(u64, M::Slot<'m>)> {
-        let place = self.place(memory);
         if place >= self.limit {
             return None;
         }
@@ -113,6 +122,7 @@ impl MultiSender {
         let word = look_to_claim(slot.word());
         let is_free = word == Word::free(lap) || place < self.free_to && word.is_ready(lap.wrapping_sub(1));
         let claimed = is_free && may() && self.exchange(slot.word(), lap, word, 1);
+        self.alone &= claimed;
         claimed.then_some((place, slot))
     }
 
