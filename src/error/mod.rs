@@ -32,6 +32,13 @@ pub struct OutOfRange {
     pub least: u64,
     /// The most that it may be.
     pub most: u64,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl OutOfRange {
+    /// What to do about an option that is outside its range.
+    pub(crate) const CHANGE: &'static str = "change that option";
 }
 
 /// Bytes that no correct process writes, or that this version does not understand.

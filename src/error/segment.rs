@@ -76,8 +76,11 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidName(error) => error.fmt(f),
-            Self::InvalidOptions(OutOfRange { what, found, least, most }) => {
-                write!(f, "{what} should be from {least} to {most}, found {found}; change that option")
+            Self::InvalidOptions(OutOfRange { what, found, least, most, remedy }) if least == most => {
+                write!(f, "{what} should be {least}, found {found}; {remedy}")
+            }
+            Self::InvalidOptions(OutOfRange { what, found, least, most, remedy }) => {
+                write!(f, "{what} should be from {least} to {most}, found {found}; {remedy}")
             }
             Self::InvalidMode { mode } => mode_text(f, *mode),
             Self::AlreadyExists { name } => {

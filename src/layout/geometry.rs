@@ -143,12 +143,31 @@ fn may_be_packed(request: &Request) -> Result<(), OutOfRange> {
     if !request.packed {
         return Ok(());
     }
-    let ends = |what, ends| in_range(what, ends as u64, Ends::Single as u64, Ends::Single as u64);
-    ends("senders of a packed queue (1: one)", request.senders)?;
-    ends("receivers of a packed queue (1: one)", request.receivers)?;
+    let one = |what, ends, remedy| only(what, ends as u64, Ends::Single as u64, remedy);
+    one(
+        "the senders of a packed queue (1: one, 2: many)",
+        request.senders,
+        "say `senders(Ends::Single)` (--senders single), or leave `packed` out",
+    )?;
+    one(
+        "the receivers of a packed queue (1: one, 2: many)",
+        request.receivers,
+        "say `receivers(Ends::Single)` (--receivers single), or leave `packed` out",
+    )?;
     let overwrites = (request.when_full == WhenFull::Overwrite).into();
-    in_range("overwriting in a packed queue (0: no)", overwrites, 0, 0)?;
-    in_range("messages of one length in a packed queue (1: yes)", request.fixed_len.into(), 1, 1)
+    only(
+        "overwriting in a packed queue (0: no, 1: yes)",
+        overwrites,
+        0,
+        "have its sender wait or fail when it is full",
+    )?;
+    let remedy = "make it for values (`Options::of`), or leave `packed` out";
+    only("messages of one length in a packed queue (0: no, 1: yes)", request.fixed_len.into(), 1, remedy)
+}
+
+fn only(what: &'static str, found: u64, expected: u64, remedy: &'static str) -> Result<(), OutOfRange> {
+    let (least, most) = (expected, expected);
+    if found == expected { Ok(()) } else { Err(OutOfRange { what, found, least, most, remedy }) }
 }
 
 fn min_capacity(request: &Request) -> u64 {
@@ -186,7 +205,11 @@ impl Slots {
 }
 
 fn in_range(what: &'static str, found: u64, least: u64, most: u64) -> Result<(), OutOfRange> {
-    if (least..=most).contains(&found) { Ok(()) } else { Err(OutOfRange { what, found, least, most }) }
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(OutOfRange { what, found, least, most, remedy: OutOfRange::CHANGE })
+    }
 }
 
 #[cfg(test)]
@@ -261,10 +284,10 @@ mod tests {
     fn only_one_sender_and_one_receiver_pack_messages_of_one_length_and_replace_none() {
         let good = packed(64, 8);
         let refused = [
-            (Request { senders: Ends::Multi, ..good }, "senders of a packed queue (1: one)"),
-            (Request { receivers: Ends::Multi, ..good }, "receivers of a packed queue (1: one)"),
-            (Request { when_full: WhenFull::Overwrite, ..good }, "overwriting in a packed queue (0: no)"),
-            (Request { fixed_len: false, ..good }, "messages of one length in a packed queue (1: yes)"),
+            (Request { senders: Ends::Multi, ..good }, "the senders of a packed queue (1: one, 2: many)"),
+            (Request { receivers: Ends::Multi, ..good }, "the receivers of a packed queue (1: one, 2: many)"),
+            (Request { when_full: WhenFull::Overwrite, ..good }, "overwriting in a packed queue (0: no, 1: yes)"),
+            (Request { fixed_len: false, ..good }, "messages of one length in a packed queue (0: no, 1: yes)"),
         ];
         for (request, what) in refused {
             let error = Geometry::plan(request).unwrap_err();

@@ -54,7 +54,7 @@ impl Spec {
     fn header(&self) -> Result<Header, CreateError> {
         if self.message_type.as_ref().is_some_and(|message_type| message_type.hash == 0) {
             let what = "hash of the message type";
-            return Err(OutOfRange { what, found: 0, least: 1, most: u64::MAX }.into());
+            return Err(OutOfRange { what, found: 0, least: 1, most: u64::MAX, remedy: OutOfRange::CHANGE }.into());
         }
         check_deliveries(&self.deliveries)?;
         Ok(Header {
@@ -74,7 +74,7 @@ fn check_deliveries(limit: &DeliveryLimit) -> Result<(), CreateError> {
     let least = u32::from(limit.dead_letter.is_some());
     if !(least..=MOST_DELIVERIES).contains(&limit.most) {
         let (found, least, most) = (limit.most.into(), 1, MOST_DELIVERIES.into());
-        return Err(OutOfRange { what: "max_deliveries", found, least, most }.into());
+        return Err(OutOfRange { what: "max_deliveries", found, least, most, remedy: OutOfRange::CHANGE }.into());
     }
     if let Some(name) = &limit.dead_letter {
         Name::new(name)?;
