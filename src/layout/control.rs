@@ -9,7 +9,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// Where [`Control`] lies in the segment, in bytes.
 pub const CONTROL_OFFSET: u64 = 4096;
 /// Where the table of [`Row`]s lies in the segment, in bytes.
-pub const TABLE_OFFSET: u64 = 8192;
+pub const TABLE_OFFSET: u64 = 4608;
 
 /// The cursors and signals of a queue.
 #[repr(C, align(128))]

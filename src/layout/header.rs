@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 1024;
 /// The format that this library writes and reads. A change of any byte's meaning raises it.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"RINGPOST");
 const ENDIAN: u32 = 0x0102_0304;

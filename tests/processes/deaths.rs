@@ -65,7 +65,7 @@ pub fn half_repair(role: &[String]) {
     let both = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 8192 + 128 * row,
+        l_start: 4608 + 128 * row,
         l_len: 2,
         l_pid: 0,
     };

@@ -294,10 +294,10 @@ mod tests {
         assert_eq!(found(&name, &bytes, &never), [Wrong::Leaked]);
         // The payload of the message in slot 0, which is the second.
         let mut torn = bytes.clone();
-        torn[3 * 4096 + 16 + 20] ^= 1;
+        torn[2 * 4096 + 16 + 20] ^= 1;
         assert_eq!(found(&name, &torn, &account), [Wrong::Lost, Wrong::Torn]);
         let mut scribbled = bytes.clone();
-        scribbled[3 * 4096..3 * 4096 + 8].fill(0xff);
+        scribbled[2 * 4096..2 * 4096 + 8].fill(0xff);
         assert!(found(&name, &scribbled, &account).contains(&Wrong::Stuck));
         assert_eq!(found(&name, &bytes[..bytes.len() - 4096], &account), [Wrong::Stuck]);
     }

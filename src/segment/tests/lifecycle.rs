@@ -180,7 +180,7 @@ fn a_reopened_file_has_locks_of_its_own_even_after_removal() {
     let name = Unique::new("reopen");
     let segment = create(&name, &spec());
     let offset = segment.row_lock_offset(1);
-    assert_eq!(offset, 8192 + 128);
+    assert_eq!(offset, 4608 + 128);
     let one = segment.reopen().unwrap();
     assert!(lock::try_write(&one, offset).unwrap());
     remove(&name.0, &Accept::default()).unwrap();

@@ -114,7 +114,7 @@ fn a_file_that_was_never_a_queue() {
 fn another_version() {
     let name = filled();
     overwrite(&name, VERSION_AT, &99_u32.to_ne_bytes());
-    let words = ["incompatible", "format version should be 0x8", "found 0x63", "use the version of ringpost"];
+    let words = ["incompatible", "format version should be 0x9", "found 0x63", "use the version of ringpost"];
     assert_refused(&name, &words);
 }
 
@@ -162,7 +162,7 @@ fn random_bits() {
         ok(["send", &*name, "one", "two", "three"]);
         for _ in 0..8 {
             // The cursors and signals, the first rows, or the first slots.
-            let from = [4096, 8192, 20480][random.next() as usize % 3];
+            let from = [4096, 4608, 16384][random.next() as usize % 3];
             flip(&name, from + random.next() % 384, 1 << (random.next() % 8));
         }
         for args in [

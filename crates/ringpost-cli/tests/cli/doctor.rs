@@ -168,7 +168,7 @@ fn a_corrupt_queue() {
         (slots(shape), 0),
         (slots(shape) + 8, u64::MAX),
         (4096 + 128, 1 << 40),
-        (8192, 9),
+        (4608, 9),
     ] {
         let name = create("corrupt", shape);
         ok(["send", &*name, "one", "two"]);

@@ -32,7 +32,7 @@ fn stat_of_a_new_queue() {
     let expected = json!({
         "name": &*name, "capacity": 128, "size": 0, "max_len_bytes": 1024, "senders": "single", "receivers": "multi",
         "when_full": "1s 500ms", "deadline_ns": 1_500_000_000_u64, "message_type": null, "ephemeral": false,
-        "closed": false, "format_version": 8, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
+        "closed": false, "format_version": 9, "sent": 0, "sent_bytes": 0, "pulled": 0, "pulled_bytes": 0, "dropped": 0,
         "overwritten": 0, "recovered": 0, "max_deliveries": null, "dead_letter": null, "dead_lettered": 0, "expired": 0,
         "not_dead_lettered": 0, "endpoints": [],
     });
