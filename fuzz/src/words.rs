@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 /// Where the shared words begin: behind the header.
 pub const CONTROL_AT: u64 = 4096;
-const TABLE_AT: u64 = 8192;
+const TABLE_AT: u64 = 4608;
 const ROW: u64 = 128;
 /// The words of the control block that mean something.
 const CONTROL_WORDS: [u64; 10] = [0, 128, 256, 384, 392, 400, 408, 416, 424, 432];

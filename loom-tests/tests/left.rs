@@ -70,6 +70,20 @@ impl Desk {
         value
     }
 
+    /// Is interrupted in its sleep, and leaves.
+    fn leave_once_woken(&self) {
+        let left = until(&self.kernel, &self.not_empty, Wait::Sleep, Deadline::NEVER, |phase| {
+            if !phase.has_slept() {
+                return Attempt::Blocked { soon: false };
+            }
+            if to_come(&*self.bench) > 0 {
+                notify(&self.kernel, &self.not_empty, 1, Before::Nothing);
+            }
+            Attempt::Done(())
+        });
+        assert_eq!(left, Some(()));
+    }
+
     /// Takes one as soon as there is one.
     fn take_later(&self, end: &mut MultiReceiver) -> u64 {
         let taken = until(&self.kernel, &self.not_empty, Wait::Sleep, Deadline::NEVER, |phase| {
@@ -125,6 +139,30 @@ fn who_was_called_passes_on_what_is_claimed() {
         let here = desk.take_later(&mut MultiReceiver::new(3, false));
         let there = taking.join().expect("the receiver panicked");
         assert_eq!(here + there, 21);
+        sending.join().expect("the sender panicked");
+    });
+}
+
+/// Somebody who did not sleep takes what one was called for, and that one leaves: the other message is for who still sleeps.
+#[test]
+fn who_was_called_and_leaves_passes_on_what_is_claimed() {
+    explore(Some(2), || {
+        let desk = Desk::new(MANY);
+        let (one, two, three) = (Arc::clone(&desk), Arc::clone(&desk), Arc::clone(&desk));
+        let leaving = thread::spawn(move || one.leave_once_woken());
+        let taking = thread::spawn(move || two.take_later(&mut MultiReceiver::new(5, false)));
+        let sending = thread::spawn(move || {
+            three.kernel.wait_for_sleepers(2);
+            let mut end = MultiSender::new(1, false, false);
+            three.send(&mut end, 10);
+            three.send(&mut end, 11);
+        });
+        let mut end = MultiReceiver::new(3, false);
+        if let Ok(run) = end.take(&*desk.bench, 1) {
+            desk.release(&mut end, run.first);
+        }
+        assert!([10, 11].contains(&taking.join().expect("the receiver panicked")));
+        leaving.join().expect("the receiver panicked");
         sending.join().expect("the sender panicked");
     });
 }

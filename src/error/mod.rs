@@ -36,6 +36,7 @@ pub struct OutOfRange {
     pub remedy: &'static str,
 }
 
+#[cfg(not(loom))]
 impl OutOfRange {
     /// What to do about an option that is outside its range.
     pub(crate) const CHANGE: &'static str = "change that option";

@@ -293,7 +293,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
             }
             Err(Blocked::Fault(fault)) => Attempt::Done(Err(RecvError::Fault(fault))),
             Err(Blocked::Wait(in_the_way)) if phase.is_cheap() => Attempt::Blocked { soon: in_the_way.is_some() },
-            Err(Blocked::Wait(_)) if self.link.interrupted() => Attempt::Done(Ok(())),
+            Err(Blocked::Wait(in_the_way)) if self.link.interrupted() => {
+                if phase.has_slept() && in_the_way.is_some() {
+                    // It may have been left to us, and is for others now.
+                    self.link.wake_receivers(1);
+                }
+                Attempt::Done(Ok(()))
+            }
             Err(Blocked::Wait(in_the_way)) => self.look_around(runs, want, in_the_way),
         })
         .unwrap_or(Ok(()))

@@ -238,7 +238,13 @@ impl<T: ?Sized + Payload> Sender<T> {
                 Err(Blocked::Wait(in_the_way)) if phase.is_cheap() => {
                     return Attempt::Blocked { soon: in_the_way.is_some() };
                 }
-                Err(Blocked::Wait(_)) if link.interrupted() => return Attempt::Done(Err(SendError::Interrupted)),
+                Err(Blocked::Wait(in_the_way)) if link.interrupted() => {
+                    if phase.has_slept() && in_the_way.is_some() {
+                        // It may have been left to us, and is for others now.
+                        link.wake_senders(1);
+                    }
+                    return Attempt::Done(Err(SendError::Interrupted));
+                }
                 Err(Blocked::Wait(in_the_way)) => {
                     if let Err(error) = audit(end, link) {
                         return Attempt::Done(Err(error));

@@ -149,19 +149,21 @@ fn attempt(ends: &mut [&mut dyn End], phase: Phase) -> Attempt<Option<usize>> {
             Attempt::Blocked { soon: this } => soon |= this,
         }
     }
-    let Some((_, index)) = chosen else {
-        let interrupted = !phase.is_cheap() && ends.iter().any(|end| end.link().interrupted());
-        return if interrupted { Attempt::Done(None) } else { Attempt::Blocked { soon } };
-    };
-    ends[index].link_mut().chosen = latest.saturating_add(1);
+    let found = chosen.map(|(_, index)| index);
+    if found.is_none() && (phase.is_cheap() || !ends.iter().any(|end| end.link().interrupted())) {
+        return Attempt::Blocked { soon };
+    }
+    if let Some(index) = found {
+        ends[index].link_mut().chosen = latest.saturating_add(1);
+    }
     if phase.has_slept() {
         // We may have used up wake-ups for more than what will be taken now.
         for (other, end) in ends.iter().enumerate().filter(|(_, end)| end.link().is_here()) {
             let link = end.link();
-            end.aim().pass_on(&link.futex, &link.ring, u64::from(other == index));
+            end.aim().pass_on(&link.futex, &link.ring, u64::from(Some(other) == found));
         }
     }
-    Attempt::Done(Some(index))
+    Attempt::Done(found)
 }
 
 /// A look for polling.

@@ -228,6 +228,8 @@ impl MultiReceiver {
     #[inline]
     fn sight<'m, M: Memory>(&self, memory: &'m M) -> (u64, Sight<'m>) {
         let place = taken_from(memory, self.place(memory), 2 * UNTOLD);
+        // Acquire: pass, pairs with release: what was held with the last of those has been changed before.
+        fence(Ordering::Acquire);
         (place, Sight::word(memory.word(place), Word::ready(memory.lap(place))))
     }
 

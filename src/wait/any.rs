@@ -28,6 +28,8 @@ pub fn until_any<P: Parking, T>(
         };
         let left = deadline.left().unwrap_or(LONG_SLEEP);
         if left.is_zero() {
+            let owed = phase.has_slept() && soon;
+            events.iter().for_each(|event| event::pass_on(parking, event, owed));
             return None;
         }
         let most = if soon || !ordered { SHORT_SLEEP } else { LONG_SLEEP };

@@ -45,7 +45,8 @@
 //! it claimed the slot, or took it, by an exchange, and where exchanges are fences ([`EXCHANGE_IS_FENCE`](crate::sync::EXCHANGE_IS_FENCE)) it
 //! passes no other ([`Before::Claim`]). All of the above then holds for the claim, and not for the commit: whoever looks finds the
 //! message, or finds it claimed. The store that commits it is on its way then, unless its owner has stopped, so before a sleep a claim is watched
-//! for a little (`until`), and the sleep is short if it stays. And what is claimed counts as more when the baton is passed.
+//! for a little (`until`), and the sleep is short if it stays. And what is claimed counts as more when the baton is passed, by one who leaves without
+//! anything, too: at its deadline, or interrupted.
 //!
 //! So in a crowd of sleepers one is woken by the other side, and each that finds more wakes the next: they come in the order in
 //! which they went to sleep, and none is woken to find that the one before has taken everything.

@@ -97,6 +97,7 @@ pub fn until<P: Parking, T>(
         };
         let left = deadline.left().unwrap_or(LONG_SLEEP);
         if left.is_zero() {
+            event::pass_on(parking, event, phase.has_slept() && soon);
             return None;
         }
         let most = if soon || !ticket.ordered { SHORT_SLEEP } else { LONG_SLEEP };

@@ -55,8 +55,8 @@ impl Effort {
         rounds: 4,
         most_rounds: 10,
         round: Duration::from_millis(50),
-        crowd: Duration::from_secs(1),
-        crowds: 5,
+        crowd: Duration::from_secs(2),
+        crowds: 3,
         quick: false,
     };
 }
