@@ -97,6 +97,16 @@ impl Desk {
     }
 }
 
+/// Has one of many send two messages once so many sleep.
+fn send_two(desk: Arc<Desk>, sleepers: usize, free_by_head: bool) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        desk.kernel.wait_for_sleepers(sleepers);
+        let mut end = MultiSender::new(1, false, free_by_head);
+        desk.send(&mut end, 10);
+        desk.send(&mut end, 11);
+    })
+}
+
 fn came(found: Result<u64, Blocked>) -> Attempt<u64> {
     match found {
         Ok(position) => Attempt::Done(position),
@@ -109,13 +119,7 @@ fn came(found: Result<u64, Blocked>) -> Attempt<u64> {
 fn who_was_called_finds_what_is_claimed() {
     explore(Some(3), || {
         let desk = Desk::new(MANY);
-        let other = Arc::clone(&desk);
-        let sending = thread::spawn(move || {
-            other.kernel.wait_for_sleepers(1);
-            let mut end = MultiSender::new(1, false, false);
-            other.send(&mut end, 10);
-            other.send(&mut end, 11);
-        });
+        let sending = send_two(Arc::clone(&desk), 1, false);
         let mut end = MultiReceiver::new(3, false);
         assert_eq!(desk.take_later(&mut end), 10);
         assert_eq!(desk.take_later(&mut end), 11);
@@ -130,12 +134,7 @@ fn who_was_called_passes_on_what_is_claimed() {
         let desk = Desk::new(MANY);
         let (one, two) = (Arc::clone(&desk), Arc::clone(&desk));
         let taking = thread::spawn(move || one.take_later(&mut MultiReceiver::new(4, false)));
-        let sending = thread::spawn(move || {
-            two.kernel.wait_for_sleepers(2);
-            let mut end = MultiSender::new(1, false, false);
-            two.send(&mut end, 10);
-            two.send(&mut end, 11);
-        });
+        let sending = send_two(two, 2, false);
         let here = desk.take_later(&mut MultiReceiver::new(3, false));
         let there = taking.join().expect("the receiver panicked");
         assert_eq!(here + there, 21);
@@ -151,12 +150,7 @@ fn who_was_called_and_leaves_passes_on_what_is_claimed() {
         let (one, two, three) = (Arc::clone(&desk), Arc::clone(&desk), Arc::clone(&desk));
         let leaving = thread::spawn(move || one.leave_once_woken());
         let taking = thread::spawn(move || two.take_later(&mut MultiReceiver::new(5, false)));
-        let sending = thread::spawn(move || {
-            three.kernel.wait_for_sleepers(2);
-            let mut end = MultiSender::new(1, false, false);
-            three.send(&mut end, 10);
-            three.send(&mut end, 11);
-        });
+        let sending = send_two(three, 2, false);
         let mut end = MultiReceiver::new(3, false);
         if let Ok(run) = end.take(&*desk.bench, 1) {
             desk.release(&mut end, run.first);
@@ -192,13 +186,7 @@ fn who_was_called_finds_what_is_taken() {
 fn who_was_called_alone_finds_what_is_claimed() {
     explore(Some(3), || {
         let desk = Desk::new(Ends { single_receiver: true, ..MANY });
-        let other = Arc::clone(&desk);
-        let sending = thread::spawn(move || {
-            other.kernel.wait_for_sleepers(1);
-            let mut end = MultiSender::new(1, false, true);
-            other.send(&mut end, 10);
-            other.send(&mut end, 11);
-        });
+        let sending = send_two(Arc::clone(&desk), 1, true);
         let mut end = SingleReceiver::join(&*desk.bench).expect("the words are sound");
         for value in [10, 11] {
             let taken = until(&desk.kernel, &desk.not_empty, Wait::Sleep, Deadline::NEVER, |_| {
