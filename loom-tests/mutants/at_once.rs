@@ -54,8 +54,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "at once: what came back is passed over",
         MR,
-        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let place = self.place(memory);\n        if place >= self.limit {",
-        "        let place = self.place(memory);\n        if place >= self.limit {",
+        "        if self.new_epoch(memory).is_some() {\n            return None;\n        }\n        let place = self.place_at_once(memory);\n        if place >= self.limit {",
+        "        let place = self.place_at_once(memory);\n        if place >= self.limit {",
     ),
     kill(
         "watched: what came back is passed over",

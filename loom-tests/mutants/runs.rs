@@ -100,7 +100,21 @@ pub const MUTANTS: &[Mutant] = &[
         "Ok(Step::Passed(held_from(memory, position, word)))",
         "Ok(Step::Passed(1))",
     ),
-    kill("runs: what was passed over is seen Relaxed", MR, "fence(Ordering::Acquire);", "fence(Ordering::Release);"),
+    kill(
+        "runs: what was passed over is seen Relaxed",
+        MR,
+        "what was held with it has been changed before.\n        fence(Ordering::Acquire);",
+        "what was held with it has been changed before.\n        fence(Ordering::Release);",
+    ),
+    Mutant {
+        name: "watched: what was passed over is seen Relaxed",
+        file: MR,
+        from: "what was held with the last of those has been changed before.\n        fence(Ordering::Acquire);",
+        to: "what was held with the last of those has been changed before.\n        fence(Ordering::Release);",
+        survives: Some(
+            "no model watches behind a run that is being released in parts; processors order it by the exchange",
+        ),
+    },
     kill(
         "runs: claimed further than head",
         MS,

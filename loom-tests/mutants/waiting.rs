@@ -26,8 +26,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "the waiter does not look again",
         UNTIL,
-        "let soon = match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
-        "let soon = if phase == Phase::Sleeping { false } else { match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
+        "let soon = match look_and_watch(phase, &mut attempt) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match look_and_watch(phase, &mut attempt) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
     ),
     kill(
         "the waker does not change the word",
@@ -168,8 +168,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "who waits on several words does not look again",
         ANY,
-        "let soon = match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
-        "let soon = if phase == Phase::Sleeping { false } else { match attempt(phase) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
+        "let soon = match look_and_watch(phase, &mut attempt) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match look_and_watch(phase, &mut attempt) {\n            Attempt::Done(value) => return Some(value),\n            Attempt::Blocked { soon } => soon,\n        } };",
     ),
     kill(
         "who waits on several words sleeps on the last only",
@@ -186,8 +186,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "the helper does not look before it sleeps",
         SERVE,
-        "let soon = match look(phase) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        };",
-        "let soon = if phase == Phase::Sleeping { false } else { match look(phase) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        } };",
+        "let soon = match look_and_watch(phase, look) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        };",
+        "let soon = if phase == Phase::Sleeping { false } else { match look_and_watch(phase, look) {\n            Attempt::Done(()) => return true,\n            Attempt::Blocked { soon } => soon,\n        } };",
     ),
     kill(
         "the helper sleeps without hearing orders",
