@@ -8,7 +8,8 @@ use crate::sync::{AtomicU32, AtomicU64};
 
 /// Where [`Control`] lies in the segment, in bytes.
 pub const CONTROL_OFFSET: u64 = 4096;
-/// Where the table of [`Row`]s lies in the segment, in bytes.
+/// Where the table of [`Row`]s lies in the segment, in bytes: right behind [`Control`], since a message between many ends touches both, and each page is
+/// one that the processor has to know.
 pub const TABLE_OFFSET: u64 = 4608;
 
 /// The cursors and signals of a queue.

@@ -94,7 +94,7 @@ impl MultiSender {
         true
     }
 
-    /// Claims a slot so, to be committed later with [`commit_lent`](Self::commit_lent).
+    /// Claims a slot so, to be committed later with [`commit_lent`](Self::commit_lent); not at a guess, by which loans did not gain.
     #[inline(always)]
     pub fn lend_at_once<M: Memory>(&mut self, memory: &M, may: impl FnOnce() -> bool) -> Option<u64> {
         let (position, _) = self.claim_at_once(memory, self.place(memory), may)?;
