@@ -107,6 +107,16 @@ fn send_two(desk: Arc<Desk>, sleepers: usize, free_by_head: bool) -> thread::Joi
     })
 }
 
+/// Has one of many take both messages once somebody sleeps.
+fn take_two(desk: Arc<Desk>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        desk.kernel.wait_for_sleepers(1);
+        let mut end = MultiReceiver::new(3, false);
+        assert_eq!(desk.take(&mut end), 10);
+        assert_eq!(desk.take(&mut end), 11);
+    })
+}
+
 fn came(found: Result<u64, Blocked>) -> Attempt<u64> {
     match found {
         Ok(position) => Attempt::Done(position),
@@ -168,13 +178,7 @@ fn who_was_called_finds_what_is_taken() {
         let mut end = MultiSender::new(1, false, false);
         desk.send(&mut end, 10);
         desk.send(&mut end, 11);
-        let other = Arc::clone(&desk);
-        let taking = thread::spawn(move || {
-            other.kernel.wait_for_sleepers(1);
-            let mut end = MultiReceiver::new(3, false);
-            assert_eq!(other.take(&mut end), 10);
-            assert_eq!(other.take(&mut end), 11);
-        });
+        let taking = take_two(Arc::clone(&desk));
         desk.send_later(&mut end, 12);
         desk.send_later(&mut end, 13);
         taking.join().expect("the receiver panicked");
@@ -206,13 +210,7 @@ fn who_was_called_alone_finds_what_is_taken() {
         let mut end = SingleSender::join(&*desk.bench, false).expect("the words are sound");
         let put = |end: &mut SingleSender, value| end.put_one(&*desk.bench, |at, _| desk.bench.write(at, value));
         assert!(put(&mut end, 10) && put(&mut end, 11));
-        let other = Arc::clone(&desk);
-        let taking = thread::spawn(move || {
-            other.kernel.wait_for_sleepers(1);
-            let mut end = MultiReceiver::new(3, false);
-            assert_eq!(other.take(&mut end), 10);
-            assert_eq!(other.take(&mut end), 11);
-        });
+        let taking = take_two(Arc::clone(&desk));
         for value in [12, 13] {
             let claimed = until(&desk.kernel, &desk.not_full, Wait::Sleep, Deadline::NEVER, |_| {
                 came(end.claim(&*desk.bench, 1).map(|run| run.first))

@@ -166,8 +166,7 @@ fn may_be_packed(request: &Request) -> Result<(), OutOfRange> {
 }
 
 fn only(what: &'static str, found: u64, expected: u64, remedy: &'static str) -> Result<(), OutOfRange> {
-    let (least, most) = (expected, expected);
-    if found == expected { Ok(()) } else { Err(OutOfRange { what, found, least, most, remedy }) }
+    check(OutOfRange { what, found, least: expected, most: expected, remedy })
 }
 
 fn min_capacity(request: &Request) -> u64 {
@@ -205,11 +204,11 @@ impl Slots {
 }
 
 fn in_range(what: &'static str, found: u64, least: u64, most: u64) -> Result<(), OutOfRange> {
-    if (least..=most).contains(&found) {
-        Ok(())
-    } else {
-        Err(OutOfRange { what, found, least, most, remedy: OutOfRange::CHANGE })
-    }
+    check(OutOfRange { what, found, least, most, remedy: OutOfRange::CHANGE })
+}
+
+fn check(range: OutOfRange) -> Result<(), OutOfRange> {
+    if (range.least..=range.most).contains(&range.found) { Ok(()) } else { Err(range) }
 }
 
 #[cfg(test)]

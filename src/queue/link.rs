@@ -73,10 +73,8 @@ impl Link {
         let (interrupt, vain, chosen, watch) = (None, 0, 0, None);
         let (under_way, settled) = (false, None);
         let geometry = &segment.header().geometry;
-        let before = match if role == Role::Sender { geometry.send_protocol() } else { geometry.receive_protocol() } {
-            Ends::Single => Before::Nothing,
-            Ends::Multi => Before::Claim,
-        };
+        let ends = if role == Role::Sender { geometry.send_protocol() } else { geometry.receive_protocol() };
+        let before = if ends == Ends::Multi { Before::Claim } else { Before::Nothing };
         let mut link = Self {
             endpoint,
             ring,

@@ -1,7 +1,7 @@
 //! Waiting on several event words at once: as [`until`](super::until), but for whichever comes first.
 
 use super::until::{look_and_watch, spin};
-use super::{Attempt, Deadline, LONG_SLEEP, Parking, Phase, SHORT_SLEEP, Wait, event};
+use super::{Attempt, Before, Deadline, LONG_SLEEP, Parking, Phase, SHORT_SLEEP, Wait, event};
 use crate::sync::AtomicU32;
 
 /// Tries until it is done or the deadline has passed; then `None`. Each of `events` is moved after something that the
@@ -28,8 +28,10 @@ pub fn until_any<P: Parking, T>(
         };
         let left = deadline.left().unwrap_or(LONG_SLEEP);
         if left.is_zero() {
-            let owed = phase.has_slept() && soon;
-            events.iter().for_each(|event| event::pass_on(parking, event, owed));
+            if phase.has_slept() && soon {
+                // What is claimed may have been left to us, and is for others now.
+                events.iter().for_each(|event| event::notify(parking, event, 1, Before::Nothing));
+            }
             return None;
         }
         let most = if soon || !ordered { SHORT_SLEEP } else { LONG_SLEEP };

@@ -116,14 +116,6 @@ pub fn notify<P: Parking>(parking: &P, event: &AtomicU32, count: u32, before: Be
     }
 }
 
-/// Waiter that leaves without anything: passes the wake-up on, if what is claimed just now may have been left to it.
-#[cold]
-pub fn pass_on<P: Parking>(parking: &P, event: &AtomicU32, owed: bool) {
-    if owed {
-        notify(parking, event, 1, Before::Nothing);
-    }
-}
-
 /// Wakes everyone: for what concerns them all, and happens seldom.
 pub fn notify_all<P: Parking>(parking: &P, event: &AtomicU32) {
     notify(parking, event, i32::MAX as u32, Before::Nothing);

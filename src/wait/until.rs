@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use super::{LONG_SLEEP, Parking, SHORT_SLEEP, Wait, event};
+use super::{Before, LONG_SLEEP, Parking, SHORT_SLEEP, Wait, event};
 use crate::sync::{AtomicU32, spin_loop};
 
 /// Looks between two readings of the clock while spinning.
@@ -97,7 +97,10 @@ pub fn until<P: Parking, T>(
         };
         let left = deadline.left().unwrap_or(LONG_SLEEP);
         if left.is_zero() {
-            event::pass_on(parking, event, phase.has_slept() && soon);
+            if phase.has_slept() && soon {
+                // What is claimed may have been left to us, and is for others now.
+                event::notify(parking, event, 1, Before::Nothing);
+            }
             return None;
         }
         let most = if soon || !ticket.ordered { SHORT_SLEEP } else { LONG_SLEEP };

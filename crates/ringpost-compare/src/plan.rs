@@ -45,8 +45,8 @@ impl Effort {
         rounds: 2,
         most_rounds: 4,
         round: Duration::from_millis(8),
-        crowd: Duration::from_millis(500),
-        crowds: 2,
+        crowd: Duration::from_secs(1),
+        crowds: 1,
         quick: true,
     };
     /// As it should be.

@@ -102,7 +102,8 @@ pub fn answer(control: &Control, turn: &mut u64, trips: u64, idle: &mut Idle) ->
     Ok(())
 }
 
-/// The same between two threads of this process: for what is measured between processes that run on any of the two processors.
+/// The same between two threads of this process: for what is measured between processes that run on any of the two processors. Maps some
+/// pages for good.
 ///
 /// # Errors
 /// The threads cannot be kept where they are to be.

@@ -276,10 +276,7 @@ fn figures_table(measured: &[(&Cell, &crate::results::Figures)]) -> String {
 
 fn crowds(results: &Results) -> String {
     let mut rows = String::new();
-    let all =
-        [Domain::Near, Domain::Far].into_iter().flat_map(|domain| results.crowds.iter().map(move |c| (c, domain)));
-    for (crowd, domain) in all {
-        let Some(figures) = crowd.domains.get(&domain) else { continue };
+    for (crowd, domain, figures) in super::crowds(results) {
         let percent = |share: Spread| format!("{:.0} %", share.median * 100.0);
         let kind =
             results.compared.iter().find(|compared| compared.name == crowd.transport).map_or(Kind::Peer, |c| c.kind);

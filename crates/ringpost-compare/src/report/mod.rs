@@ -11,6 +11,7 @@ pub mod sweeps;
 pub mod table;
 
 use crate::cell::Lane;
+use crate::crowd::{Crowd, Figures as CrowdFigures};
 use crate::probe::Domain;
 use crate::registry::Kind;
 use crate::results::{Cell, Figures, Outcome, Results};
@@ -18,6 +19,12 @@ use crate::results::{Cell, Figures, Outcome, Results};
 /// What is said above the figures of crowds.
 pub const CROWD_HEADING: &str =
     "Many senders and receivers at one queue, 64 B, all sleep, two processors; the slowest against the mean";
+
+/// What was measured of crowds: first all that was near, then what was far.
+pub fn crowds(results: &Results) -> impl Iterator<Item = (&Crowd, Domain, &CrowdFigures)> {
+    let of = |domain| results.crowds.iter().filter_map(move |crowd| Some((crowd, domain, crowd.domains.get(&domain)?)));
+    [Domain::Near, Domain::Far].into_iter().flat_map(of)
+}
 
 /// How many repetitions of crowds were left out, for people; nothing if none were.
 #[must_use]
@@ -197,7 +204,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::cell::{Round, depth};
     use crate::costs::Costs;
-    use crate::crowd::Crowd;
     use crate::machine::Machine;
     use crate::memory::{Memory, Own, Segment};
     use crate::results::{Compared, JOINED};

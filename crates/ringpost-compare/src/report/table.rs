@@ -66,7 +66,7 @@ fn lane(group: &[&Outcome], domain: Domain) -> String {
 }
 
 fn crowds(results: &Results) -> String {
-    let row = |crowd: &Crowd, domain: Domain, figures: &Figures| {
+    let row = |(crowd, domain, figures): (&Crowd, Domain, &Figures)| {
         let percent = |share: Spread| format!("{:.0} %", share.median * 100.0);
         vec![
             crowd.transport.clone(),
@@ -77,11 +77,7 @@ fn crowds(results: &Results) -> String {
             percent(figures.slowest_receiver),
         ]
     };
-    let rows: Vec<_> = [Domain::Near, Domain::Far]
-        .into_iter()
-        .flat_map(|domain| results.crowds.iter().map(move |crowd| (crowd, domain)))
-        .filter_map(|(crowd, domain)| Some(row(crowd, domain, crowd.domains.get(&domain)?)))
-        .collect();
+    let rows: Vec<_> = super::crowds(results).map(row).collect();
     if rows.is_empty() {
         return String::new();
     }
