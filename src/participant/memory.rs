@@ -211,17 +211,6 @@ impl SharedRing {
     }
 }
 
-impl SharedRing {
-    /// One position for each line on which slots of `run` begin.
-    #[inline]
-    fn first_of_lines(&self, run: Run) -> impl Iterator<Item = u64> {
-        // A power of two; `step_by` would divide.
-        let shift = self.line_mask.count_ones();
-        let lines = (run.count + self.line_mask) >> shift;
-        (0..lines).map(move |line| run.first.wrapping_add(line << shift))
-    }
-}
-
 impl<'m> ring::Slot<'m> for Slot<'m> {
     #[inline]
     fn word(self) -> &'m AtomicU64 {
@@ -303,8 +292,7 @@ impl Memory for SharedRing {
     /// No more lines than the processor can ask for at once: they are read right afterwards.
     #[inline]
     fn fetch_to_read(&self, run: Run) {
-        let run = Run { count: run.count.min(self.ahead), ..run };
-        self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
+        self.slots.fetch_to_read(run.first, run.count.min(self.ahead));
     }
     #[inline]
     fn at_once(&self) -> u64 {
@@ -320,12 +308,12 @@ impl Memory for SharedRing {
         if self.owns_lines(self.max_len) {
             self.fetch_to_write(run);
         } else {
-            self.first_of_lines(run).for_each(|position| self.slots.look_ahead(position));
+            self.slots.fetch_to_read(run.first, run.count);
         }
     }
     #[inline]
     fn fetch_to_write(&self, run: Run) {
-        self.first_of_lines(run).for_each(|position| self.slots.fetch_ahead(position));
+        self.slots.fetch_to_write(run.first, run.count);
     }
     #[inline]
     fn slots(&self, piece: Run) -> impl Iterator<Item = Slot<'_>> {

@@ -139,6 +139,34 @@ impl Slots {
         self.fixed_len
     }
 
+    /// A place on each cache line on which payloads of `count` slots begin, from `index` on, taken modulo the capacity: of fewer slots where the last
+    /// one is before that. Only to have them fetched.
+    #[inline]
+    fn lines(&self, index: u64, count: u64) -> impl Iterator<Item = *const u8> {
+        let first = index & self.mask;
+        let count = count.min(self.mask + 1 - first) as usize;
+        // Addresses, and no count of lines: that would be a division.
+        let (mut next, step) = (self.slot(first).payload.cast_const(), self.payload_stride.max(LINE));
+        let end = next.wrapping_add(count * self.payload_stride);
+        core::iter::from_fn(move || {
+            let line = next;
+            next = line.wrapping_add(step);
+            (line < end).then_some(line)
+        })
+    }
+
+    /// Asks the processor to fetch the lines of `count` payloads from `index` on, to be read soon: a hint that changes nothing.
+    #[inline]
+    pub(crate) fn fetch_to_read(&self, index: u64, count: u64) {
+        self.lines(index, count).for_each(fetch::to_read);
+    }
+
+    /// The same, to be written soon.
+    #[inline]
+    pub(crate) fn fetch_to_write(&self, index: u64, count: u64) {
+        self.lines(index, count).for_each(fetch::to_write);
+    }
+
     /// Asks the processor to fetch the beginning of the slot at `index`, taken modulo the capacity, to be written soon: a
     /// hint that changes nothing.
     #[inline]
