@@ -133,7 +133,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 
     /// An only receiver looks how many messages it may go on with, as far as pages are mapped.
-    fn look(&mut self) -> Option<u64> {
+    pub(super) fn look(&mut self) -> Option<u64> {
         if self.holds.get().is_some() || !self.link.is_here() {
             return None;
         }

@@ -155,13 +155,23 @@ impl<T: Payload> Receiver<T> {
         mut read: impl FnMut(&[T]),
     ) -> Result<usize, RecvError> {
         if self.link.ring.is_contiguous() && size > 0 {
-            let told = self.told_soon(timeout);
-            let passed = FrontRun::pass(self, told.min(size as u64), &mut read);
+            let passed = match FrontRun::pass(self, size as u64, &mut read) {
+                0 if self.slice_soon(timeout) => FrontRun::pass(self, size as u64, &mut read),
+                passed => passed,
+            };
             if passed > 0 {
                 return Ok(passed as usize);
             }
         }
         self.pull_some_with(size, timeout, |message| read(from_ref(message)))
+    }
+}
+
+impl<T: Payload> Receiver<T> {
+    /// Whether there are messages for a slice, or come within a first, short time of polling.
+    #[inline(never)]
+    fn slice_soon(&mut self, timeout: Duration) -> bool {
+        self.told_soon(timeout) > 0 && self.look().is_some_and(|found| found > 0)
     }
 }
 
@@ -173,8 +183,8 @@ struct FrontRun<'r> {
 }
 
 impl<'r> FrontRun<'r> {
-    /// Has up to `most` messages read and released, if an only receiver that holds nothing knows that they are there. Returns how many.
-    #[inline]
+    /// Has up to `most` messages read and released, of those that a look has made sure of. Returns how many.
+    #[inline(always)]
     fn pass<T: Payload>(receiver: &'r mut Receiver<T>, most: u64, read: &mut impl FnMut(&[T])) -> u64 {
         let Receiver { link, end, holds, .. } = receiver;
         if !link.is_here() || holds.get().is_some() {
@@ -182,7 +192,7 @@ impl<'r> FrontRun<'r> {
         }
         let (link, end): (&Link, _) = (link, end.get_mut());
         let ring = &link.ring;
-        let Some(run) = end.front_run(ring, link.mapped.end(), most) else { return 0 };
+        let Some(run) = end.fronts_at_once(ring, most) else { return 0 };
         let mut front = Self { link, end, run };
         let from = ring.slot(run.first).payload().cast::<T>();
         // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; its messages were

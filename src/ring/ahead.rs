@@ -203,4 +203,11 @@ impl Ahead {
             memory.fetch_to_read(Run { first: run.end(), count: self.fetched - run.end() });
         }
     }
+
+    /// Has as many lines fetched as those of `run`, behind them, for the next run, unless they are being written.
+    #[inline(always)]
+    pub fn fetch_behind<M: Memory>(&self, memory: &M, run: Run) {
+        let next = Run { first: run.end(), count: run.count.min(self.told.saturating_sub(run.end())) };
+        memory.fetch_to_read(next);
+    }
 }

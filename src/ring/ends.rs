@@ -266,11 +266,11 @@ impl ReceiveEnd {
         }
     }
 
-    /// The same for messages of one lap that an only receiver knows to be there, before `end`, all at once.
-    #[inline]
-    pub fn front_run<M: Memory>(&mut self, memory: &M, end: u64, most: u64) -> Option<Run> {
+    /// The same for up to `most` messages at once that [`look`](Self::look) has found, which lie side by side in a packed ring.
+    #[inline(always)]
+    pub fn fronts_at_once<M: Memory>(&mut self, memory: &M, most: u64) -> Option<Run> {
         match self {
-            Self::Single(single) => single.front_run(memory, end, most),
+            Self::Single(end) => end.fronts_at_once(memory, most),
             Self::Multi(_) => None,
         }
     }

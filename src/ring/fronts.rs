@@ -48,8 +48,13 @@ impl SingleReceiver {
     /// Frees the slot of the message at `position`, the next one, which was shown.
     #[inline]
     pub fn pass_front<M: Memory>(&mut self, memory: &M, position: u64) {
-        let next = position.wrapping_add(1);
-        if !likely(position < self.sure) {
+        self.pass_up_to(memory, position.wrapping_add(1));
+    }
+
+    /// Frees the slots of all messages below `next`, which were shown.
+    #[inline(always)]
+    fn pass_up_to<M: Memory>(&mut self, memory: &M, next: u64) {
+        if !likely(next <= self.sure) {
             return self.pass_to(memory, next);
         }
         (self.next, self.head) = (next, next);
@@ -150,17 +155,14 @@ impl SingleReceiver {
         shown
     }
 
-    /// The same for messages of one lap that are known to be there, before `end`, all at once.
-    #[inline]
-    pub fn front_run<M: Memory>(&mut self, memory: &M, end: u64, most: u64) -> Option<Run> {
-        if self.window.left(self.next) == 0 {
-            self.open_window(memory, end);
-        }
-        let run = self.ahead.known(self.next, self.window.left(self.next).min(most));
-        if self.next != self.head || run.count == 0 {
+    /// The same for up to `most` messages that [`look`](Self::look) has made sure of, all at once.
+    #[inline(always)]
+    pub fn fronts_at_once<M: Memory>(&mut self, memory: &M, most: u64) -> Option<Run> {
+        let run = Run { first: self.next, count: self.sure.saturating_sub(self.next).min(most) };
+        if !likely(run.count > 0) {
             return None;
         }
-        self.ahead.fetch(memory, run);
+        self.ahead.fetch_behind(memory, run);
         note_delivered(memory, run.end());
         Some(run)
     }
@@ -180,7 +182,7 @@ impl SingleReceiver {
     /// Frees the slots of the first `count` messages that were shown.
     #[inline]
     pub fn pass_fronts<M: Memory>(&mut self, memory: &M, count: u64) {
-        self.pass_to(memory, self.next.wrapping_add(count));
+        self.pass_up_to(memory, self.next.wrapping_add(count));
     }
 
     /// The messages of `run`, which were shown and come next, stay, to be delivered once more.
