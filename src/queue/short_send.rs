@@ -96,6 +96,6 @@ impl<T: ?Sized + Payload> Sender<T> {
 /// Whether a message of `len` bytes may be sent without a look around: not if it does not fit, the queue takes none, this is a forked
 /// child, or a leaked loan is to be given up first.
 #[inline(always)]
-fn may<T: ?Sized + Payload>(link: &Link, open: &Option<Run>, len: usize) -> bool {
+pub(super) fn may<T: ?Sized + Payload>(link: &Link, open: &Option<Run>, len: usize) -> bool {
     (len_of::<T>().is_some() || link.ring.fits(len)) && link.is_here() && link.takes_messages() && open.is_none()
 }

@@ -9,11 +9,12 @@ use super::loan::Loan;
 use super::read_in_place::keep;
 use super::read_many::release;
 use super::send_batch::TOGETHER;
-use super::sender::{Limit, give_up, publish};
+use super::sender::{Limit, publish};
+use super::short_send::may;
 use super::{Receiver, Sender};
 use crate::error::{RecvError, SendBatchError, SendError};
 use crate::payload::Payload;
-use crate::ring::{Memory, ReceiveEnd, Run, SendEnd};
+use crate::ring::{Memory, ReceiveEnd, Run};
 use crate::wait::Deadline;
 
 impl<T: Payload> Sender<T> {
@@ -84,44 +85,37 @@ impl<T: Payload> Sender<T> {
             loan.commit();
             return Ok(1);
         }
-        let claimed = self.claim(most, limit)?;
+        let run = match self.slice_at_once(most) {
+            Some(run) => run,
+            None => self.claim_slice(most, limit)?,
+        };
         let Self { link, end, .. } = self;
-        let run = claimed.pieces(link.ring.capacity()).next().unwrap_or(claimed);
-        let claim = Claim { link, end, rest: claimed };
-        let from = claim.link.ring.slot(run.first).payload().cast::<T>();
-        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are ours by
-        // the claim until they are committed; and whatever is in them is a valid value.
+        let from = link.ring.slot(run.first).payload().cast::<T>();
+        // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are the only sender's
+        // until it commits them; and whatever is in them is a valid value.
         write(unsafe { from_raw_parts_mut(from, run.count as usize) });
-        claim.commit(run, size_of::<T>() as u64);
+        if !link.is_here() {
+            // `write` has forked, and this is the child: the slots are the parent's.
+            return Err(SendError::Forked);
+        }
+        publish(link, end, run, run.count * size_of::<T>() as u64);
         Ok(run.count as usize)
     }
-}
 
-/// Slots that were claimed. What has not been committed when it is dropped, after a panic too, is given up.
-struct Claim<'s> {
-    link: &'s Link,
-    end: &'s mut SendEnd,
-    rest: Run,
-}
-
-impl Claim<'_> {
-    /// Makes the messages of `run` visible, of `len` bytes each, which were claimed first.
-    #[inline]
-    fn commit(mut self, run: Run, len: u64) {
-        // If `write` has forked, and this is the child, the slots are the parent's.
-        if self.link.is_here() {
-            publish(self.link, self.end, run, run.count * len);
-            self.rest = Run { first: run.end(), count: self.rest.count - run.count };
-        }
+    /// `most` slots that are known to be free, side by side, if nothing is in the way.
+    #[inline(always)]
+    fn slice_at_once(&mut self, most: u64) -> Option<Run> {
+        let Self { link, end, open, .. } = self;
+        end.slice_at_once(most, || may::<T>(link, open, size_of::<T>()))
     }
-}
 
-impl Drop for Claim<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.rest.count > 0 && self.link.is_here() {
-            give_up(self.link, self.end, self.rest);
-        }
+    /// Waits for as many as are free, up to `most`. Only senders claim nothing in shared memory: should `write` panic, there is nothing to give up.
+    #[inline(never)]
+    fn claim_slice(&mut self, most: u64, limit: Limit) -> Result<Run, SendError> {
+        let claimed = self.claim(most, limit)?;
+        let Self { link, end, .. } = self;
+        end.open_window(&link.ring, link.mapped.end());
+        Ok(claimed.pieces(link.ring.capacity()).next().unwrap_or(claimed))
     }
 }
 

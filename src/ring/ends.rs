@@ -60,6 +60,16 @@ impl SendEnd {
         }
     }
 
+    /// `count` slots that are known to be an only sender's, one after another in one lap, if `may` agrees: to be written, and then committed with
+    /// [`commit`](Self::commit).
+    #[inline(always)]
+    pub fn slice_at_once(&self, count: u64, may: impl FnOnce() -> bool) -> Option<Run> {
+        match self {
+            Self::Single(end) => end.slice_at_once(count, may),
+            Self::Multi(_) => None,
+        }
+    }
+
     /// Makes the message at `position` visible, the slot of which was lent or claimed alone.
     #[inline]
     pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {

@@ -69,6 +69,12 @@ impl SingleSender {
         (self.window.ready_at(self.tail).is_some() && may()).then_some(self.tail)
     }
 
+    /// `count` slots in the window, if `may` agrees, to be written and then committed with [`commit`](Self::commit).
+    #[inline(always)]
+    pub fn slice_at_once(&self, count: u64, may: impl FnOnce() -> bool) -> Option<Run> {
+        (likely(self.window.left(self.tail) >= count) && may()).then_some(Run { first: self.tail, count })
+    }
+
     /// Makes the message at `position` visible, the slot of which was lent.
     #[inline]
     pub fn commit_lent<M: Memory>(&mut self, memory: &M, position: u64) {
