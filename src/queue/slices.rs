@@ -201,6 +201,8 @@ impl<'r> FrontRun<'r> {
 }
 
 impl Drop for FrontRun<'_> {
+    /// A part of its caller, so that this can stay in registers until then.
+    #[inline(always)]
     fn drop(&mut self) {
         keep(self.link, self.end, self.run);
     }
