@@ -91,12 +91,13 @@ impl SingleReceiver {
     /// Looks so many times whether the next message has come. One that has is known to be there.
     #[inline]
     pub fn watch<M: Memory>(&mut self, memory: &M, looks: u32) -> bool {
+        let next = self.next;
         if memory.is_packed() {
-            return Sight::tail(memory.tail(), self.next).watch(looks)
+            return Sight::tail(memory.tail(), next).watch(memory, next, looks)
                 && self.told(memory) > 0
                 && self.ahead.knows(self.next);
         }
-        let came = Sight::word(memory.word(self.next), Word::ready(memory.lap(self.next))).watch(looks);
+        let came = Sight::word(memory.word(next), Word::ready(memory.lap(next))).watch(memory, next, looks);
         if came {
             self.ahead.came(self.next);
         }

@@ -201,7 +201,8 @@ impl MultiReceiver {
     /// Looks so many times whether the next message has come, or, if others take it, one of their next ones.
     #[inline]
     pub fn watch<M: Memory>(&self, memory: &M, looks: u32) -> bool {
-        self.sight(memory).1.watch(looks)
+        let (place, sight) = self.sight(memory);
+        sight.watch(memory, place, looks)
     }
 
     /// Does what [`take_at_once`](Self::take_at_once) does with a message that comes while it is looked for so many times.
@@ -216,7 +217,7 @@ impl MultiReceiver {
             return None;
         }
         let (place, sight) = self.sight(memory);
-        if place >= self.limit || !sight.watch(looks) {
+        if place >= self.limit || !sight.watch(memory, place, looks) {
             return None;
         }
         self.take_seen(memory, place, may)

@@ -1,5 +1,6 @@
 //! What to watch while polling for the next message.
 
+use super::Memory;
 use crate::layout::word::Word;
 use crate::sync::{AtomicU64, Ordering, spin_loop};
 
@@ -25,12 +26,15 @@ impl<'m> Sight<'m> {
         Self { word: tail, bits: next, becomes: false }
     }
 
-    /// Looks so many times whether the message seems to be there. Nothing is computed between two looks.
+    /// Looks so many times whether the message at `position` seems to be there. Nothing is computed between two looks. As soon as it
+    /// is, its line is asked for: not before, while the sender writes it.
     #[inline]
-    pub(super) fn watch(self, looks: u32) -> bool {
+    pub(super) fn watch<M: Memory>(self, memory: &M, position: u64, looks: u32) -> bool {
+        let slot = memory.slot(position);
         for _ in 0..looks {
             // Acquire: take, pairs with commit: the payload is whole.
             if (self.word.load(Ordering::Acquire) == self.bits) == self.becomes {
+                memory.look_at(slot);
                 return true;
             }
             spin_loop();
