@@ -9,6 +9,10 @@ use crate::sync::{Ordering, likely};
 
 /// The slots that are asked for ahead, at most.
 const MOST_AHEAD: u64 = 32;
+/// After so many messages at most it looks at head again, to see how far behind the receiver is.
+const BETWEEN_LOOKS: u64 = 4096;
+/// With no more messages than these before it a receiver waits for each.
+const FEW: u64 = 2;
 
 /// The private state of the only sender.
 #[derive(Debug)]
@@ -17,6 +21,9 @@ pub struct SingleSender {
     /// The slots of all positions below are known to be free: what head said when it was last looked at. With many receivers no
     /// position from `tail` on.
     limit: u64,
+    /// Slots below it are asked for ahead: those below the limit while messages are sent faster than they are read, and otherwise none. In a
+    /// round trip, where each is waited for, the lines of later ones would come at the expense of this one's.
+    ahead_to: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
     /// Free slots, from tail on, to be written at once.
@@ -39,7 +46,7 @@ impl SingleSender {
             return Err(Fault::corrupt("head", tail, head));
         }
         let limit = if free_by_head { head.saturating_add(memory.capacity()) } else { tail };
-        Ok(Self { tail, limit, free_by_head, window: Window::CLOSED })
+        Ok(Self { tail, limit, ahead_to: 0, free_by_head, window: Window::CLOSED })
     }
 
     /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
@@ -151,16 +158,36 @@ impl SingleSender {
     fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, position: u64, slot: M::Slot<'m>, ready: Word) {
         let tail = position.wrapping_add(1);
         if memory.is_packed() {
-            self.move_tail(memory, tail);
-            return memory.fetch_ahead(tail, self.limit);
+            return self.tell_tail(memory, tail);
         }
         // Release: commit, pairs with take.
         memory.written(slot).word().store(ready.bits(), Ordering::Release);
         self.tail = tail;
         if tail & (memory.tail_step() - 1) == 0 {
-            self.move_tail(memory, tail);
-            memory.fetch_ahead(tail, self.limit);
+            self.tell_tail(memory, tail);
         }
+    }
+
+    /// Tells tail of messages that were sent one by one.
+    #[inline(always)]
+    fn tell_tail<M: Memory>(&mut self, memory: &M, tail: u64) {
+        self.move_tail(memory, tail);
+        memory.fetch_ahead(tail, self.ahead_to);
+    }
+
+    /// Looks at head. Returns how many messages lie behind it.
+    #[inline]
+    fn look_at_head<M: Memory>(&mut self, memory: &M) -> Result<u64, Blocked> {
+        // Acquire: claim, pairs with release: the receiver's reads come before our writes.
+        let head = memory.head().load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(head);
+        if used > memory.capacity() {
+            // Not to be remembered: it would be taken for room.
+            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
+        }
+        self.limit = head.saturating_add(memory.capacity()).min(self.tail.saturating_add(BETWEEN_LOOKS));
+        self.ahead_to = if used > FEW { self.limit } else { 0 };
+        Ok(used)
     }
 
     /// Finds between one and `want` free slots in a row. They are written and committed, or just left.
@@ -227,14 +254,7 @@ impl SingleSender {
         if self.limit.saturating_sub(self.tail) >= want {
             return Ok(want);
         }
-        // Acquire: claim, pairs with release: the receiver's reads come before our writes.
-        let head = memory.head().load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(head);
-        if used > capacity {
-            // Not to be remembered: the short way above would take it for room.
-            return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
-        }
-        self.limit = head.saturating_add(capacity);
+        let used = self.look_at_head(memory)?;
         if used == capacity { Err(Blocked::Wait(None)) } else { Ok(want.min(capacity - used)) }
     }
 
