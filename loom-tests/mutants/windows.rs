@@ -147,8 +147,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "one more than was shown is passed",
         FRONTS,
-        "self.pass_to(memory, self.next.wrapping_add(count));",
-        "self.pass_to(memory, self.next.wrapping_add(count + 1));",
+        "self.pass_up_to(memory, self.next.wrapping_add(count));",
+        "self.pass_up_to(memory, self.next.wrapping_add(count + 1));",
     ),
     kill(
         "what was shown and is kept does not say so",

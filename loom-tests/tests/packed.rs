@@ -24,6 +24,16 @@ fn put(bench: &Bench, end: &mut SendEnd, message: u64) -> bool {
     sent
 }
 
+/// Sends up to `most` messages as one slice, which begins at `message`. Returns how many.
+fn put_slice(bench: &Bench, end: &mut SendEnd, most: u64, message: u64) -> u64 {
+    let claimed = end.slice_at_once(most, || true).or_else(|| end.claim(bench, most).ok());
+    end.open_window(bench, u64::MAX);
+    let Some(run) = claimed.and_then(|run| run.pieces(bench.capacity()).next()) else { return 0 };
+    run.positions().zip(message..).for_each(|(position, message)| bench.write(position, message));
+    end.commit(bench, run);
+    run.count
+}
+
 /// How messages are received.
 #[derive(Clone, Copy)]
 enum Way {
@@ -76,8 +86,7 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
             end.pass_fronts(bench, shown);
         }
         Way::Slice => {
-            end.told(bench);
-            if let Some(run) = end.front_run(bench, u64::MAX, 4) {
+            if let Some(run) = slice(end, bench, u64::MAX, 4) {
                 run.positions().for_each(&mut read);
                 end.pass_fronts(bench, run.count);
             }
@@ -114,6 +123,28 @@ fn nothing_is_read_before_it_is_written_nor_written_while_it_is_read() {
             receiver.drain();
             got.extend(receiver.got);
             assert_eq!(got, (100..100 + sent).collect::<Vec<_>>());
+        });
+    }
+}
+
+/// Slices of one and of two messages, the second where one slot is known to be free.
+#[test]
+fn a_slice_is_lent_only_where_it_is_free() {
+    for way in WAYS {
+        explore(None, move || {
+            let bench = Bench::packed(2);
+            let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+            assert_eq!((sender.send(4), receiver.pull(2)), (4, 2));
+            let b = Arc::clone(&bench);
+            let sending = thread::spawn(move || {
+                [1, 2].into_iter().fold(4, |sent, most| sent + put_slice(&b, &mut sender.end, most, 100 + sent))
+            });
+            let mut got = Vec::new();
+            receive(&bench, &mut receiver.end, way, &mut got);
+            let sent = sending.join().expect("the sender panicked");
+            receiver.got.extend(got);
+            receiver.drain();
+            assert_eq!(receiver.got, (100..100 + sent).collect::<Vec<_>>());
         });
     }
 }
@@ -220,12 +251,21 @@ fn a_receiver_dies_and_another_goes_on() {
     });
 }
 
+/// The next slice, of messages that are known or else are looked for.
+fn slice<M: Memory>(end: &mut ReceiveEnd, memory: &M, to: u64, most: u64) -> Option<Run> {
+    end.fronts_at_once(memory, most).or_else(|| {
+        end.told(memory);
+        end.look(memory, to);
+        end.fronts_at_once(memory, most)
+    })
+}
+
 /// What a receiver that reads a slice of two sees, before it releases it. (What was there when it joined is looked at singly.)
 fn read_slice(memory: &Mortal<'_>, sender: &mut Sender, seen: &RefCell<Vec<u64>>, bench: &Bench) {
     let mut end = SingleReceiver::join(memory).expect("the words are sound");
     assert_eq!(sender.send(2), 2);
-    end.told(memory);
-    let run = end.front_run(memory, u64::MAX, 4).expect("they are there");
+    assert!(end.told(memory) > 0 && end.look(memory, u64::MAX) > Some(0));
+    let run = end.fronts_at_once(memory, 4).expect("they are there");
     run.positions().for_each(|position| seen.borrow_mut().push(bench.read(position)));
     end.pass_fronts(memory, run.count);
 }
@@ -255,11 +295,10 @@ fn a_slice_ends_with_its_lap_and_waits_for_what_is_held() {
         let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
         assert_eq!((sender.send(3), receiver.pull(2), sender.send(3)), (3, 2, 3));
         let held = receiver.take(1).expect("it is there");
-        receiver.end.told(&*bench);
-        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 4), None, "it would be released before what is held");
+        assert_eq!(slice(&mut receiver.end, &*bench, u64::MAX, 4), None, "it would be released before what is held");
         receiver.finish(held);
         let last = Run { first: held.end(), count: 1 };
-        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 4), Some(last));
+        assert_eq!(slice(&mut receiver.end, &*bench, u64::MAX, 4), Some(last));
         receiver.end.keep_fronts(&*bench, last);
         receiver.end.open_window(&*bench, u64::MAX);
         assert_eq!(receiver.end.front_at_polls(&*bench, 1, |_| true), None, "it was delivered before");
@@ -267,9 +306,8 @@ fn a_slice_ends_with_its_lap_and_waits_for_what_is_held() {
         // And is no longer than is asked for, nor than its pages are mapped.
         assert_eq!(sender.send(4), 4);
         let first = bench.head().load(Unordered);
-        receiver.end.told(&*bench);
-        assert_eq!(receiver.end.front_run(&*bench, first, 4), None);
-        assert_eq!(receiver.end.front_run(&*bench, first + 1, 4), Some(Run { first, count: 1 }));
+        assert_eq!(slice(&mut receiver.end, &*bench, first, 4), None);
+        assert_eq!(slice(&mut receiver.end, &*bench, first + 1, 4), Some(Run { first, count: 1 }));
         receiver.end.pass_fronts(&*bench, 1);
         assert_eq!(rest(&bench, &mut receiver), [(107, 1), (108, 1), (109, 1)]);
     });
@@ -374,16 +412,14 @@ fn slices_go_on_behind_what_came_back() {
         let again = receiver.take(2).expect("they are there");
         receiver.end.give_back(&*bench, again, true);
         receiver.end.rewind(&*bench);
-        receiver.end.told(&*bench);
-        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 8), None);
+        assert_eq!(slice(&mut receiver.end, &*bench, u64::MAX, 8), None);
         for message in again.positions() {
             let run = receiver.take(1).expect("it comes again");
             assert_eq!(run.first, message);
             receiver.finish(run);
         }
-        receiver.end.told(&*bench);
         let rest = Run { first: again.end(), count: 4 };
-        assert_eq!(receiver.end.front_run(&*bench, u64::MAX, 8), Some(rest));
+        assert_eq!(slice(&mut receiver.end, &*bench, u64::MAX, 8), Some(rest));
     });
 }
 
