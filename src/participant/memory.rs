@@ -281,6 +281,10 @@ impl Memory for SharedRing {
     fn look_at(&self, slot: Slot<'_>) {
         slot.look_ahead();
     }
+    #[inline(always)]
+    fn fetch_to_claim(&self, slot: Slot<'_>) {
+        slot.fetch_to_claim();
+    }
     #[inline]
     fn fetch_words_ahead(&self, position: u64) {
         self.slots.fetch_words_ahead(position);

@@ -114,6 +114,9 @@ pub trait Memory {
     /// A hint that the message in a slot will be read as soon as it has been taken.
     #[inline]
     fn look_at(&self, _slot: Self::Slot<'_>) {}
+    /// A hint that a slot will be claimed at once, and written.
+    #[inline]
+    fn fetch_to_claim(&self, _slot: Self::Slot<'_>) {}
     /// A hint that the words some way behind `position` will be exchanged, one after another.
     #[inline]
     fn fetch_words_ahead(&self, _position: u64) {}

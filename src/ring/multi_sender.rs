@@ -119,6 +119,9 @@ impl MultiSender {
             return None;
         }
         let (slot, lap) = (memory.slot(place), memory.lap(place));
+        if self.alone {
+            memory.fetch_to_claim(slot);
+        }
         let word = look_to_claim(slot.word());
         let is_free = word == Word::free(lap) || place < self.free_to && word.is_ready(lap.wrapping_sub(1));
         let claimed = is_free && may() && self.exchange(slot.word(), lap, word, 1);

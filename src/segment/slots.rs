@@ -230,6 +230,15 @@ impl<'s> Slot<'s> {
         fetch::to_read(self.payload);
     }
 
+    /// Asks the processor to fetch its word and the beginning of its payload, to be written soon.
+    #[inline(always)]
+    pub(crate) fn fetch_to_claim(self) {
+        fetch::to_write(self.word);
+        if !self.slots.word_is_near() {
+            fetch::to_write(self.payload);
+        }
+    }
+
     /// The same slot, the address of whose word is known only when the line of its payload has come. Only if that is one line of its
     /// own, which the caller has claimed.
     #[inline(always)]
