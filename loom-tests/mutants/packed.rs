@@ -80,12 +80,7 @@ pub const MUTANTS: &[Mutant] = &[
         "self.known(position, left).count;\n            self.ended",
         "self.known(position, u64::MAX).count;\n            self.ended",
     ),
-    kill(
-        "a slice is of more than is known",
-        FRONTS,
-        "self.sure.saturating_sub(self.next).min(most)",
-        "most",
-    ),
+    kill("a slice is of more than is known", FRONTS, "self.sure.saturating_sub(self.next).min(most)", "most"),
     kill(
         "a slice is lent as long as anything is free",
         SS,

@@ -83,7 +83,7 @@ impl<T: Payload> Sender<T> {
             let mut loan = Loan::new(self, slot);
             write(from_mut(&mut *loan));
             loan.commit();
-            return Ok(1);
+            return self.unless_forked(1);
         }
         let run = match self.slice_at_once(most) {
             Some(run) => run,
@@ -94,12 +94,16 @@ impl<T: Payload> Sender<T> {
         // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are the only sender's
         // until it commits them; and whatever is in them is a valid value.
         write(unsafe { from_raw_parts_mut(from, run.count as usize) });
-        if !link.is_here() {
-            // `write` has forked, and this is the child: the slots are the parent's.
-            return Err(SendError::Forked);
+        if link.is_here() {
+            publish(link, end, run, run.count * size_of::<T>() as u64);
         }
-        publish(link, end, run, run.count * size_of::<T>() as u64);
-        Ok(run.count as usize)
+        self.unless_forked(run.count as usize)
+    }
+
+    /// How many messages were sent. If `write` has forked, and this is the child, the slots are the parent's.
+    #[inline(always)]
+    fn unless_forked(&self, sent: usize) -> Result<usize, SendError> {
+        if self.link.is_here() { Ok(sent) } else { Err(SendError::Forked) }
     }
 
     /// `most` slots that are known to be free, side by side, if nothing is in the way.
@@ -109,7 +113,7 @@ impl<T: Payload> Sender<T> {
         end.slice_at_once(most, || may::<T>(link, open, size_of::<T>()))
     }
 
-    /// Waits for as many as are free, up to `most`. Only senders claim nothing in shared memory: should `write` panic, there is nothing to give up.
+    /// Waits for as many as are free, up to `most`. An only sender claims nothing in shared memory: should `write` panic, there is nothing to give up.
     #[inline(never)]
     fn claim_slice(&mut self, most: u64, limit: Limit) -> Result<Run, SendError> {
         let claimed = self.claim(most, limit)?;

@@ -18,7 +18,7 @@ impl SendEnd {
         matches!(self, Self::Multi(_))
     }
 
-    /// Claims between one and `want` slots in a row. Each must be committed or aborted before the next claim.
+    /// Claims between one and `want` slots in a row. Each must be committed or aborted before the next claim; an only sender may just leave them.
     #[inline]
     pub fn claim<M: Memory>(&mut self, memory: &M, want: u64) -> Result<Run, Blocked> {
         match self {

@@ -9,7 +9,7 @@ use crate::sync::{Ordering, likely};
 
 /// The slots that are asked for ahead, at most.
 const MOST_AHEAD: u64 = 32;
-/// After so many messages at most it looks at head again, to see how far behind the receiver is.
+/// It knows of no more free slots than these, so that it looks at head again after so many messages, to see how far behind the receiver is.
 const BETWEEN_LOOKS: u64 = 4096;
 /// With no more messages than these before it a receiver waits for each.
 const FEW: u64 = 2;
@@ -18,11 +18,11 @@ const FEW: u64 = 2;
 #[derive(Debug)]
 pub struct SingleSender {
     pub(super) tail: u64,
-    /// The slots of all positions below are known to be free: what head said when it was last looked at. With many receivers no
+    /// The slots of all positions below are known to be free, by what head said when it was last looked at. With many receivers no
     /// position from `tail` on.
     limit: u64,
-    /// Slots below it are asked for ahead: those below the limit while messages are sent faster than they are read, and otherwise none. In a
-    /// round trip, where each is waited for, the lines of later ones would come at the expense of this one's.
+    /// Slots below it are asked for ahead by single messages: those below the limit while these are sent faster than they are read, and otherwise
+    /// none. In a round trip, where each is waited for, the lines of later ones would come at the expense of this one's.
     ahead_to: u64,
     /// Free space is known from a single receiver's `head`, not from the words.
     pub(super) free_by_head: bool,
@@ -45,8 +45,7 @@ impl SingleSender {
         if free_by_head && tail.wrapping_sub(head) > memory.capacity() {
             return Err(Fault::corrupt("head", tail, head));
         }
-        let limit = if free_by_head { head.saturating_add(memory.capacity()) } else { tail };
-        Ok(Self { tail, limit, ahead_to: 0, free_by_head, window: Window::CLOSED })
+        Ok(Self { tail, limit: tail, ahead_to: 0, free_by_head, window: Window::CLOSED })
     }
 
     /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether

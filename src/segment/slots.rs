@@ -140,7 +140,7 @@ impl Slots {
     }
 
     /// A place on each cache line on which payloads of `count` slots begin, from `index` on, taken modulo the capacity: of fewer slots where the last
-    /// one is before that. Only to have them fetched.
+    /// one is before that, and perhaps not on the last line, where the first slot does not begin one. Only to have them fetched.
     #[inline]
     fn lines(&self, index: u64, count: u64) -> impl Iterator<Item = *const u8> {
         let first = index & self.mask;

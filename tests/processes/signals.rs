@@ -292,18 +292,20 @@ fn numbers() -> impl Iterator<Item = Options<u64>> {
 
 #[test]
 fn a_child_forked_by_who_writes_slices_sends_nothing() {
-    for options in numbers() {
-        let (what, name) = (format!("{options:?}"), UniqueName::new("slices"));
+    // In the middle, and where nothing comes after it that could notice.
+    let each = numbers().flat_map(|options| [(options.clone(), 100, 2), (options, 1, 1)]);
+    for (options, count, fork_at) in each {
+        let (what, name) = (format!("{options:?}, {count}"), UniqueName::new("slices"));
         let queue = Queue::create(&name, options).unwrap();
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         let (mut next, mut calls, mut child, mut left) = (0_u64, 0, false, None);
-        let sent = tx.send_slices_with(100, |some| {
+        let sent = tx.send_slices_with(count, |some| {
             for one in some {
                 *one = next;
                 next += 1;
             }
             calls += 1;
-            if calls == 2 {
+            if calls == fork_at {
                 let before = queue.stat().totals.sent;
                 let (is_child, status) = fork_while_reading();
                 child = is_child;
@@ -313,14 +315,14 @@ fn a_child_forked_by_who_writes_slices_sends_nothing() {
             }
         });
         if child {
-            let refused = sent.is_err_and(|failed| failed.error == SendError::Forked) && calls == 2;
+            let refused = sent.is_err_and(|failed| failed.error == SendError::Forked) && calls == fork_at;
             // SAFETY: ends the process at once.
             unsafe { libc::_exit(i32::from(!refused)) };
         }
-        assert_eq!((sent, left), (Ok(100), Some(0)), "the child went on: {what}");
+        assert_eq!((sent, left), (Ok(count), Some(0)), "the child went on: {what}");
         let got: Vec<u64> = rx.try_pull(128).unwrap().into_iter().map(|message| *message).collect();
-        assert_eq!(got, (0..100).collect::<Vec<_>>(), "{what}");
-        assert_eq!(queue.stat().totals.sent, 100);
+        assert_eq!(got, (0..count as u64).collect::<Vec<_>>(), "{what}");
+        assert_eq!(queue.stat().totals.sent, count as u64);
     }
 }
 

@@ -378,3 +378,26 @@ fn both_ends_sleep_amid_slices() {
         assert_eq!(queue.stat().totals.pulled, COUNT as u64, "{what}");
     }
 }
+
+/// Of more slots than a sender knows of at once.
+#[test]
+fn a_large_queue_takes_as_many_as_it_holds() {
+    const COUNT: usize = 16384;
+    for options in all_kinds::<u64>(COUNT) {
+        let what = format!("{options:?}");
+        let Made { mut tx, mut rx, queue, _name } = make(options);
+        let mut next = 0;
+        for way in 0..3 {
+            let sent = match way {
+                0 => (0..).take_while(|_| tx.try_send(&0).is_ok()).count(),
+                1 => tx.send_batch_timeout(std::iter::repeat_n(0, COUNT + 1), NOW).unwrap_or_else(|failed| failed.sent),
+                _ => {
+                    let write = |some: &mut [u64]| fill(some, &mut next, |_| 0);
+                    tx.send_slices_with_timeout(COUNT + 1, NOW, write).unwrap_or_else(|failed| failed.sent)
+                }
+            };
+            assert_eq!((sent, queue.size()), (COUNT, COUNT), "{what}, way {way}");
+            assert_eq!(rx.try_pull(COUNT).unwrap().into_iter().count(), COUNT);
+        }
+    }
+}
