@@ -45,7 +45,8 @@ impl SingleSender {
         if free_by_head && tail.wrapping_sub(head) > memory.capacity() {
             return Err(Fault::corrupt("head", tail, head));
         }
-        Ok(Self { tail, limit: tail, ahead_to: 0, free_by_head, window: Window::CLOSED })
+        let limit = if free_by_head { known_free(memory, tail, head) } else { tail };
+        Ok(Self { tail, limit, ahead_to: 0, free_by_head, window: Window::CLOSED })
     }
 
     /// Sends one message, if a free slot is in the window and `write` writes it there: the shortest way. Returns whether
@@ -184,7 +185,7 @@ impl SingleSender {
             // Not to be remembered: it would be taken for room.
             return Err(Blocked::Fault(Fault::corrupt("head", self.tail, head)));
         }
-        self.limit = head.saturating_add(memory.capacity()).min(self.tail.saturating_add(BETWEEN_LOOKS));
+        self.limit = known_free(memory, self.tail, head);
         self.ahead_to = if used > FEW { self.limit } else { 0 };
         Ok(used)
     }
@@ -270,6 +271,12 @@ impl SingleSender {
         }
         Ok(count)
     }
+}
+
+/// The end of the slots, from `tail` on, that `head` tells are free, as far as they are to be known.
+#[inline]
+fn known_free<M: Memory>(memory: &M, tail: u64, head: u64) -> u64 {
+    head.saturating_add(memory.capacity()).min(tail.saturating_add(BETWEEN_LOOKS))
 }
 
 #[inline]
