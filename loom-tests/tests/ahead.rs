@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
-use ringpost::ring::{Memory, Run, SingleReceiver, sent_to};
+use ringpost::ring::{Memory, ReceiveEnd, Run, SingleReceiver, sent_to};
 use ringpost_loom::{At, Bench, Ends, Mortal, Receiver, Sender, at_every_step, explore};
 
 const SINGLE: Ends = Ends { single_sender: true, single_receiver: true, overwrite: false };
@@ -100,6 +100,40 @@ fn what_was_released_before_older_ones_does_not_come_again() {
         }
         receiver.end.rewind(&*bench);
         assert_eq!(rest(&bench, &mut receiver), (vec![100, 102, 103], 2));
+    });
+}
+
+#[test]
+fn nor_when_each_is_looked_for_by_itself() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 3);
+        let mut receiver = bench.receiver(11);
+        assert_eq!(bench.sender(1).send(8), 8);
+        let run = receiver.take(5).expect("they are there");
+        receiver.end.release(&*bench, Run { first: run.first + 3, count: 1 });
+        // The others come back unseen, so that their words say nothing of it.
+        receiver.end.give_back(&*bench, run, false);
+        receiver.end.rewind(&*bench);
+        while receiver.end.look(&*bench, u64::MAX).is_some_and(|found| found > 0) {
+            while receiver.pull_at_once() {}
+        }
+        receiver.drain();
+        assert_eq!(receiver.got, [100, 101, 102, 104, 105, 106, 107]);
+    });
+}
+
+/// What was handed out and forgotten is counted when the next take starts again.
+#[test]
+fn what_was_leaked_counts_as_delivered() {
+    explore(None, || {
+        let bench = Bench::new(SINGLE, 2);
+        let mut receiver = bench.receiver(11);
+        assert_eq!(bench.sender(1).send(3), 3);
+        assert_eq!(receiver.take(2).map(|run| run.count), Some(2));
+        let ReceiveEnd::Single(end) = &mut receiver.end else { panic!("there is one receiver") };
+        end.again_from_head();
+        while receiver.pull(4) > 0 {}
+        assert_eq!((&receiver.got[..], receiver.end.take_redelivered()), (&[100, 101, 102][..], 2));
     });
 }
 
