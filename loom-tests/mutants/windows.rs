@@ -17,8 +17,8 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a sender to many thinks that it knows what is free",
         SS,
-        "head.saturating_add(memory.capacity()) } else { tail };",
-        "head.saturating_add(memory.capacity()) } else { tail.saturating_add(memory.capacity()) };",
+        "if free_by_head { known_free(memory, tail, head) } else { tail }",
+        "known_free(memory, tail, head)",
     ),
     kill(
         "a batch in a window commits Relaxed",
