@@ -14,6 +14,8 @@ use crate::sync::{AtomicU64, Ordering};
 const LINES_AHEAD: u64 = 8;
 /// How many messages a receiver goes on with before it looks for more: enough that looking costs nothing.
 const AT_ONCE: u64 = 128;
+/// After how many messages an only sender looks how far behind its receiver is: so many that looking costs nothing.
+const BETWEEN_LOOKS: u64 = 4096;
 /// Bytes of a cache line.
 const LINE: u64 = 64;
 
@@ -301,6 +303,10 @@ impl Memory for SharedRing {
     #[inline]
     fn at_once(&self) -> u64 {
         AT_ONCE
+    }
+    #[inline]
+    fn between_looks(&self) -> u64 {
+        BETWEEN_LOOKS
     }
     /// Not where messages have several lines: there the processor sees by itself which come next. A line that is to be owned is asked for so
     /// at once, or it would have to be asked for twice.

@@ -9,7 +9,7 @@ use super::loan::Loan;
 use super::read_in_place::keep;
 use super::read_many::release;
 use super::send_batch::TOGETHER;
-use super::sender::{Limit, publish};
+use super::sender::Limit;
 use super::short_send::may;
 use super::{Receiver, Sender};
 use crate::error::{RecvError, SendBatchError, SendError};
@@ -83,27 +83,25 @@ impl<T: Payload> Sender<T> {
             let mut loan = Loan::new(self, slot);
             write(from_mut(&mut *loan));
             loan.commit();
-            return self.unless_forked(1);
+            return self.unless_forked().map(|()| 1);
         }
         let run = match self.slice_at_once(most) {
             Some(run) => run,
             None => self.claim_slice(most, limit)?,
         };
-        let Self { link, end, .. } = self;
-        let from = link.ring.slot(run.first).payload().cast::<T>();
+        let from = self.link.ring.slot(run.first).payload().cast::<T>();
         // SAFETY: the slots of the run follow one another within one lap, each as large as a `T` and aligned for it; they are the only sender's
         // until it commits them; and whatever is in them is a valid value.
         write(unsafe { from_raw_parts_mut(from, run.count as usize) });
-        if link.is_here() {
-            publish(link, end, run, run.count * size_of::<T>() as u64);
-        }
-        self.unless_forked(run.count as usize)
+        self.unless_forked()?;
+        self.publish(run, run.count * size_of::<T>() as u64);
+        Ok(run.count as usize)
     }
 
-    /// How many messages were sent. If `write` has forked, and this is the child, the slots are the parent's.
+    /// If `write` has forked, and this is the child, the slots are the parent's.
     #[inline(always)]
-    fn unless_forked(&self, sent: usize) -> Result<usize, SendError> {
-        if self.link.is_here() { Ok(sent) } else { Err(SendError::Forked) }
+    fn unless_forked(&self) -> Result<(), SendError> {
+        if self.link.is_here() { Ok(()) } else { Err(SendError::Forked) }
     }
 
     /// `most` slots that are known to be free, side by side, if nothing is in the way.

@@ -55,7 +55,8 @@ impl SingleReceiver {
     #[inline(always)]
     fn pass_up_to<M: Memory>(&mut self, memory: &M, next: u64) {
         if !likely(next <= self.sure) {
-            return self.pass_to(memory, next);
+            self.next = next;
+            return self.move_head(memory, next);
         }
         (self.next, self.head) = (next, next);
         // Release: release, pairs with claim. Release: advance, pairs with read cursor.

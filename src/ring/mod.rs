@@ -133,6 +133,12 @@ pub trait Memory {
     fn at_once(&self) -> u64 {
         2
     }
+    /// An only sender knows of no more free slots than these, so that it looks at head again after so many messages, to see how far behind the
+    /// receiver is.
+    #[inline]
+    fn between_looks(&self) -> u64 {
+        6
+    }
     /// A hint that the messages of `run` will be read, one by one, before long.
     #[inline]
     fn fetch_to_take(&self, _run: Run) {}

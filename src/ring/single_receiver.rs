@@ -244,12 +244,6 @@ impl SingleReceiver {
     }
 
     #[inline]
-    pub(super) fn pass_to<M: Memory>(&mut self, memory: &M, next: u64) {
-        self.next = next;
-        self.move_head(memory, next);
-    }
-
-    #[inline]
     pub(super) fn move_head<M: Memory>(&mut self, memory: &M, head: u64) {
         let passed = Run { first: self.head, count: head.wrapping_sub(self.head) };
         self.head = head;

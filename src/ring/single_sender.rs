@@ -9,8 +9,6 @@ use crate::sync::{Ordering, likely};
 
 /// The slots that are asked for ahead, at most.
 const MOST_AHEAD: u64 = 32;
-/// It knows of no more free slots than these, so that it looks at head again after so many messages, to see how far behind the receiver is.
-const BETWEEN_LOOKS: u64 = 4096;
 /// With no more messages than these before it a receiver waits for each.
 const FEW: u64 = 2;
 
@@ -276,7 +274,7 @@ impl SingleSender {
 /// The end of the slots, from `tail` on, that `head` tells are free, as far as they are to be known.
 #[inline]
 fn known_free<M: Memory>(memory: &M, tail: u64, head: u64) -> u64 {
-    head.saturating_add(memory.capacity()).min(tail.saturating_add(BETWEEN_LOOKS))
+    head.saturating_add(memory.capacity()).min(tail.saturating_add(memory.between_looks()))
 }
 
 #[inline]
