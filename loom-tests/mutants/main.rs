@@ -1,5 +1,5 @@
 //! Shows that the models can fail: weakens one ordering or one step of the protocol at a time, in a copy of the sources, and
-//! runs the models on it. Each mutant must be killed: a model fails, or never ends.
+//! runs the models on it, one program after another, until one fails or does not end. Then the mutant is killed, as each must be.
 //!
 //! `cargo run --release -p ringpost-loom --bin mutants [PART OF A NAME]...`
 //!
@@ -11,6 +11,7 @@
 mod at_once;
 mod held;
 mod list;
+mod models;
 mod packed;
 mod rows;
 mod runs;
@@ -18,19 +19,12 @@ mod waiting;
 mod windows;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs, io, thread};
+use std::process::ExitCode;
+use std::time::Instant;
+use std::{env, fs, io};
 
 use list::Mutant;
-
-/// A model that takes longer than this has been made to run for ever.
-const LIMIT: Duration = Duration::from_secs(900);
-
-enum Verdict {
-    Killed(&'static str),
-    Survived,
-}
+use models::{Models, Verdict};
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = env::args().skip(1).collect();
@@ -59,16 +53,15 @@ fn run(wanted: &[String]) -> io::Result<usize> {
         return Ok(0);
     }
     lay_out(&root, &copy)?;
-    if let Verdict::Killed(how) = try_models(&copy)? {
-        return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
-    }
+    let mut models = Models::find(&copy)?;
+    models.check()?;
     for mutant in list::all().filter(|mutant| is_wanted(mutant)) {
         let started = Instant::now();
         let original = mutate(&copy, mutant)?;
-        let verdict = try_models(&copy)?;
+        let verdict = models.try_mutant(mutant.file);
         fs::write(copy.join(mutant.file), original)?;
         let seconds = started.elapsed().as_secs();
-        match (verdict, mutant.survives) {
+        match (verdict?, mutant.survives) {
             (Verdict::Killed(how), None) => {
                 killed += 1;
                 println!("killed    {:<52} {how}, {seconds} s", mutant.name);
@@ -158,40 +151,4 @@ fn mutate(copy: &Path, mutant: &Mutant) -> io::Result<String> {
     let original = source(copy, mutant)?;
     fs::write(copy.join(mutant.file), original.replacen(mutant.from, mutant.to, 1))?;
     Ok(original)
-}
-
-/// Builds and runs the models.
-fn try_models(copy: &Path) -> io::Result<Verdict> {
-    let build = models(copy).arg("--no-run").status()?;
-    if !build.success() {
-        return Err(io::Error::other("a mutant does not compile; run it by name to see"));
-    }
-    let mut child = models(copy).spawn()?;
-    let started = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(if status.success() { Verdict::Survived } else { Verdict::Killed("a model failed") });
-        }
-        if started.elapsed() > LIMIT {
-            child.kill()?;
-            child.wait()?;
-            return Ok(Verdict::Killed("a model did not end"));
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn models(copy: &Path) -> Command {
-    let bound = env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "2".to_owned());
-    let mut command = Command::new("cargo");
-    command
-        .args(["test", "--quiet", "--release", "-p", "ringpost-loom", "--tests"])
-        .current_dir(copy)
-        .env("RUSTFLAGS", "--cfg loom")
-        .env("LOOM_MAX_PREEMPTIONS", bound)
-        .env("CARGO_TARGET_DIR", copy.with_file_name("target"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
 }

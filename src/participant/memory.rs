@@ -60,10 +60,11 @@ pub struct SharedRing {
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owning: Owning,
-    /// The line of a word is asked for only when that of its payload has come. Both are asked for at once otherwise; the word's, which is
-    /// in a nearer cache, comes first, and a receiver that polls takes it away again before the payload is there. On AMD's Zen 4; on Zen 3 and
-    /// Zen 5, and on Intel's, the waiting costs more than it saves.
-    word_waits: bool,
+    /// The line of a payload comes before that of its word. Its sender asks for the word's only when the payload's has come: both are asked for
+    /// at once otherwise; the word's, which is in a nearer cache, comes first, and a receiver that polls takes it away again before the
+    /// payload is there. And who watches the word asks for the payload's between two looks, where it lies ready by the time that the word's
+    /// changes hands. On AMD's Zen 4; on Zen 3 and Zen 5, and on Intel's, the waiting costs more than it saves.
+    payload_first: bool,
 }
 
 /// For how many slots tail is told at once: those of a line between single ends, but not more than there are.
@@ -88,7 +89,7 @@ impl SharedRing {
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
             owning: Owning::by_default(slots.word_is_near() || slots.is_packed()),
-            word_waits: slots.payloads_are_far_lines() && is_zen_4(),
+            payload_first: slots.payloads_are_far_lines() && is_zen_4(),
             slots,
         }
     }
@@ -283,6 +284,10 @@ impl Memory for SharedRing {
     fn look_at(&self, slot: Slot<'_>) {
         slot.look_ahead();
     }
+    #[inline]
+    fn looks_early(&self) -> bool {
+        self.payload_first
+    }
     #[inline(always)]
     fn fetch_to_claim(&self, slot: Slot<'_>) {
         slot.fetch_to_claim();
@@ -293,7 +298,7 @@ impl Memory for SharedRing {
     }
     #[inline(always)]
     fn written<'m>(&'m self, slot: Slot<'m>) -> Slot<'m> {
-        if self.word_waits { slot.when_written() } else { slot }
+        if self.payload_first { slot.when_written() } else { slot }
     }
     /// No more lines than the processor can ask for at once: they are read right afterwards.
     #[inline]

@@ -114,6 +114,11 @@ pub trait Memory {
     /// A hint that the message in a slot will be read as soon as it has been taken.
     #[inline]
     fn look_at(&self, _slot: Self::Slot<'_>) {}
+    /// Whether to give that hint while the message is watched for, too, and perhaps being written.
+    #[inline]
+    fn looks_early(&self) -> bool {
+        false
+    }
     /// A hint that a slot will be claimed at once, and written.
     #[inline]
     fn fetch_to_claim(&self, _slot: Self::Slot<'_>) {}

@@ -27,15 +27,18 @@ impl<'m> Sight<'m> {
     }
 
     /// Looks so many times whether the message at `position` seems to be there. Nothing is computed between two looks. As soon as it
-    /// is, its line is asked for: not before, while the sender writes it.
+    /// is, its line is asked for; before, while the sender writes it, only where that is known to help.
     #[inline]
     pub(super) fn watch<M: Memory>(self, memory: &M, position: u64, looks: u32) -> bool {
-        let slot = memory.slot(position);
+        let (slot, early) = (memory.slot(position), memory.looks_early());
         for _ in 0..looks {
             // Acquire: take, pairs with commit: the payload is whole.
             if (self.word.load(Ordering::Acquire) == self.bits) == self.becomes {
                 memory.look_at(slot);
                 return true;
+            }
+            if early {
+                memory.look_at(slot);
             }
             spin_loop();
         }
