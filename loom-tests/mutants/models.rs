@@ -27,6 +27,8 @@ pub struct Models {
     names: Vec<String>,
     /// For each file of the library: those that have killed a mutant of it, the last one first. Neighbours die of the same models.
     killers: HashMap<&'static str, Vec<String>>,
+    /// Those that have killed any, the last one first: for the first mutant of a file.
+    recent: Vec<String>,
 }
 
 impl Models {
@@ -41,7 +43,7 @@ impl Models {
         }
         names.sort();
         let bound = env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|bound| bound.parse().ok()).unwrap_or(2);
-        Ok(Self { copy: copy.to_owned(), bound, names, killers: HashMap::new() })
+        Ok(Self { copy: copy.to_owned(), bound, names, killers: HashMap::new(), recent: Vec::new() })
     }
 
     /// Runs all of them on the code as it is. The error says which one fails.
@@ -58,9 +60,8 @@ impl Models {
         let order = self.order(file);
         for bound in 1..=self.bound {
             if let Some((name, how)) = self.first_failure(&order, bound)? {
-                let killers = self.killers.entry(file).or_default();
-                killers.retain(|killer| *killer != name);
-                killers.insert(0, name);
+                to_front(self.killers.entry(file).or_default(), &name);
+                to_front(&mut self.recent, &name);
                 return Ok(Verdict::Killed(how));
             }
         }
@@ -69,8 +70,11 @@ impl Models {
 
     fn order(&self, file: &str) -> Vec<String> {
         let mut order = self.killers.get(file).cloned().unwrap_or_default();
-        let others = self.names.iter().filter(|name| !order.contains(name)).cloned().collect::<Vec<_>>();
-        order.extend(others);
+        for name in self.recent.iter().chain(&self.names) {
+            if !order.contains(name) {
+                order.push(name.clone());
+            }
+        }
         order
     }
 
@@ -112,6 +116,11 @@ impl Models {
             .stderr(Stdio::null())
             .spawn()
     }
+}
+
+fn to_front(names: &mut Vec<String>, name: &str) {
+    names.retain(|other| other != name);
+    names.insert(0, name.to_owned());
 }
 
 /// The program of these models, if a message of cargo's tells of it. There are others: those that the models could run.

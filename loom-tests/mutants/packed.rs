@@ -88,10 +88,16 @@ pub const MUTANTS: &[Mutant] = &[
         "likely(self.window.left(self.tail) > 0)",
     ),
     kill(
+        "a lone message commits Relaxed",
+        SS,
+        "self.to_commit(memory, slot, memory.tail()).store(tail, Ordering::Release);",
+        "self.to_commit(memory, slot, memory.tail()).store(tail, Ordering::Relaxed);",
+    ),
+    kill(
         "a lone message commits nothing",
         SS,
-        "self.move_tail(memory, tail);\n        memory.fetch_ahead",
-        "self.tail = tail;\n        memory.fetch_ahead",
+        "self.to_commit(memory, slot, memory.tail()).store(tail, Ordering::Release);",
+        "let _ = self.to_commit(memory, slot, memory.tail());",
     ),
     kill("notes stay where head has passed", SR, "clear_notes(memory, noted);", "let _ = noted;"),
     kill(

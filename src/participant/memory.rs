@@ -285,7 +285,7 @@ impl Memory for SharedRing {
         slot.look_ahead();
     }
     #[inline]
-    fn looks_early(&self) -> bool {
+    fn payload_first(&self) -> bool {
         self.payload_first
     }
     #[inline(always)]
@@ -297,8 +297,8 @@ impl Memory for SharedRing {
         self.slots.fetch_words_ahead(position);
     }
     #[inline(always)]
-    fn written<'m>(&'m self, slot: Slot<'m>) -> Slot<'m> {
-        if self.payload_first { slot.when_written() } else { slot }
+    fn once_written<'m>(&'m self, slot: Slot<'m>, word: &'m AtomicU64) -> &'m AtomicU64 {
+        slot.once_written(word)
     }
     /// No more lines than the processor can ask for at once: they are read right afterwards.
     #[inline]

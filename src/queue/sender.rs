@@ -20,8 +20,10 @@ use crate::wait::{Attempt, Deadline, Phase, Wait, until};
 
 /// How many slots more a sender that polls would like to be free in a full queue, or a quarter of the queue.
 const ROOM: u64 = 64;
-/// How often it looks for them, which takes some two microseconds at most.
-const ROOM_LOOKS: u32 = 64;
+/// For how long it looks for them, in moments of polling: some two microseconds at most.
+const ROOM_MOMENTS: u64 = 64;
+/// It looks again after a moment for each so many of those slots.
+const SLOTS_A_MOMENT: u64 = 4;
 
 /// The end of a queue that puts messages in. Made by [`Queue::sender`](super::Queue::sender); dropping it leaves.
 ///
@@ -267,14 +269,16 @@ impl<T: ?Sized + Payload> Sender<T> {
     }
 
     /// One that polls waits a moment for more than one slot. At the heels of a receiver it would take the line from that at each
-    /// message, and each would wait for the other; and what it sends next is read after all that is there.
+    /// message, and each would wait for the other; and what it sends next is read after all that is there. So it does not look often, either: that
+    /// alone can make a receiver so slow that the queue stays full.
     fn watch_room(&self) {
         let Self { link, end, .. } = self;
         let ahead = ROOM.min(link.ring.capacity() / 4);
-        let mut looks = if link.wait == Wait::Sleep { 0 } else { ROOM_LOOKS };
-        while looks > 0 && !end.has_room(&link.ring, ahead) {
-            spin_loop();
-            looks -= 1;
+        let between_looks = (ahead / SLOTS_A_MOMENT).max(1);
+        let mut moments = if link.wait == Wait::Sleep { 0 } else { ROOM_MOMENTS };
+        while moments > 0 && !end.has_room(&link.ring, ahead) {
+            (0..between_looks).for_each(|_| spin_loop());
+            moments = moments.saturating_sub(between_looks);
         }
     }
 

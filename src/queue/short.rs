@@ -1,5 +1,7 @@
 //! The short ways of one message to be received: for the least latency, with nothing on them that can be elsewhere.
 
+use core::hint::black_box;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::Receiver;
@@ -165,23 +167,23 @@ impl<T: ?Sized + Payload> Receiver<T> {
     }
 
     /// The shortest way: all that is behind the next message is known, and nothing is held that comes before it. Small enough to
-    /// become a part of its caller.
+    /// become a part of its caller. Returns whether there was one, and it was copied.
     #[inline(always)]
-    fn pass_at_once<V>(&mut self, copy: impl FnOnce(&[u8]) -> V) -> Option<V> {
+    fn pass_at_once(&mut self, copy: impl FnOnce(&[u8])) -> bool {
         let Self { link, end, holds, .. } = self;
         let ring = &link.ring;
-        let (mut value, mut len) = (None, 0);
+        let mut len = 0;
         let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
         let passed = end.get_mut().pass_at_once(ring, may, |slot| {
             let bytes = bytes::<T>(ring, slot);
             len = bytes.len();
-            value = Some(copy(bytes));
+            copy(bytes);
             own_lines::<T>(ring, slot, len);
         });
         if passed {
             self.note_passed(len as u64);
         }
-        value
+        passed
     }
 
     #[inline]
@@ -204,7 +206,7 @@ impl Receiver {
             buffer.clear();
             buffer.extend_from_slice(bytes);
         };
-        if let Some(()) = self.pass_at_once(&mut fill) {
+        if self.pass_at_once(&mut fill) {
             return Ok(());
         }
         self.copy_soon(|| Some(Deadline::NEVER), fill)?.ok_or(RecvError::Interrupted)
@@ -228,10 +230,10 @@ impl<T: Payload> Receiver<T> {
     /// ```
     #[inline(always)]
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
-        if let Some(value) = self.pass_at_once(read) {
-            return Ok(value);
+        match self.value_at_once() {
+            Some(value) => Ok(value),
+            None => self.copy_soon(|| Some(Deadline::NEVER), copy)?.ok_or(RecvError::Interrupted),
         }
-        self.copy_soon(|| Some(Deadline::NEVER), copy)?.ok_or(RecvError::Interrupted)
     }
 
     /// Takes one message, waiting for at most `timeout` in all, and gives its value; `None` if there was none. See
@@ -241,7 +243,7 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline(always)]
     pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        match self.pass_at_once(read) {
+        match self.value_at_once() {
             None => self.copy_soon(|| Some(Deadline::after(timeout)), copy),
             taken => Ok(taken),
         }
@@ -253,21 +255,45 @@ impl<T: Payload> Receiver<T> {
     /// As [`recv`](Self::recv).
     #[inline(always)]
     pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
-        match self.pass_at_once(read) {
+        match self.value_at_once() {
             None => self.copy_now(copy),
             taken => Ok(taken),
         }
     }
 }
 
+impl<T: Payload> Receiver<T> {
+    /// The value of the next message, if that can be had the shortest way.
+    #[inline(always)]
+    fn value_at_once(&mut self) -> Option<T> {
+        let mut place = MaybeUninit::uninit();
+        self.pass_at_once(|bytes| fill(&mut place, bytes)).then(|| {
+            // SAFETY: one was copied there.
+            unsafe { place.assume_init() }
+        })
+    }
+}
+
+/// The longest value that goes through registers, in bytes.
+const IN_REGISTERS: usize = 16;
+
+/// Copies the message in `bytes` to `place`, all of it at once where it does not go through registers.
+///
+/// The compiler would move its parts there, and on, in pieces of several sizes. To load what two stores have written a processor waits until both are
+/// in its cache, behind all stores before them; and one of those gives a slot back, whose line it has to wait for. What it cannot know is not
+/// elsewhere it leaves as it is. That loads wait for stores that they only span: see `fetch::zero_once_stored`.
+#[inline(always)]
+fn fill<T: Payload>(place: &mut MaybeUninit<T>, bytes: &[u8]) {
+    assert_eq!(bytes.len(), size_of::<T>(), "slots have the size of their queue's messages");
+    // SAFETY: as many bytes as a `T` has, for which any will do; nobody else knows the place.
+    unsafe { place.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), size_of::<T>()) };
+    if size_of::<T>() > IN_REGISTERS {
+        black_box(place);
+    }
+}
+
 /// A copy of a message.
 #[inline]
 fn copy<T: Payload>(message: &T) -> T {
-    read(message.as_bytes())
-}
-
-/// A copy of the message in `bytes`, as its type.
-#[inline]
-fn read<T: Payload>(bytes: &[u8]) -> T {
-    T::read_from_bytes(bytes).expect("slots have the size of their queue's messages")
+    T::read_from_bytes(message.as_bytes()).expect("slots have the size of their queue's messages")
 }

@@ -114,21 +114,22 @@ pub trait Memory {
     /// A hint that the message in a slot will be read as soon as it has been taken.
     #[inline]
     fn look_at(&self, _slot: Self::Slot<'_>) {}
-    /// Whether to give that hint while the message is watched for, too, and perhaps being written.
-    #[inline]
-    fn looks_early(&self) -> bool {
-        false
-    }
     /// A hint that a slot will be claimed at once, and written.
     #[inline]
     fn fetch_to_claim(&self, _slot: Self::Slot<'_>) {}
     /// A hint that the words some way behind `position` will be exchanged, one after another.
     #[inline]
     fn fetch_words_ahead(&self, _position: u64) {}
-    /// The slot of a message that has been written, to be committed by an only sender: the moment to have its word asked for later.
+    /// Whether a payload's line is to come before that of the word that commits it: who watches the word asks for both, and an only sender of single
+    /// messages asks for the word's when it has the payload's.
     #[inline]
-    fn written<'m>(&'m self, slot: Self::Slot<'m>) -> Self::Slot<'m> {
-        slot
+    fn payload_first(&self) -> bool {
+        false
+    }
+    /// The word that commits the message in `slot`, which has been written, as it is to be reached then.
+    #[inline]
+    fn once_written<'m>(&'m self, _slot: Self::Slot<'m>, word: &'m AtomicU64) -> &'m AtomicU64 {
+        word
     }
     /// A hint that all slots of `run` will be read soon, and are not being written.
     #[inline]

@@ -27,10 +27,10 @@ impl<'m> Sight<'m> {
     }
 
     /// Looks so many times whether the message at `position` seems to be there. Nothing is computed between two looks. As soon as it
-    /// is, its line is asked for; before, while the sender writes it, only where that is known to help.
+    /// is, its line is asked for; before that, while the sender writes it, only where the payload's line comes first.
     #[inline]
     pub(super) fn watch<M: Memory>(self, memory: &M, position: u64, looks: u32) -> bool {
-        let (slot, early) = (memory.slot(position), memory.looks_early());
+        let (slot, early) = (memory.slot(position), memory.payload_first());
         for _ in 0..looks {
             // Acquire: take, pairs with commit: the payload is whole.
             if (self.word.load(Ordering::Acquire) == self.bits) == self.becomes {

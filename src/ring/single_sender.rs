@@ -5,7 +5,7 @@ use super::window::Window;
 use super::{Blocked, InTheWay, Memory, Run, Slot, check_full, contradiction, has_room, make_all_ready, meaning};
 use crate::error::Fault;
 use crate::layout::word::{LapOrder, State, Word};
-use crate::sync::{Ordering, likely};
+use crate::sync::{AtomicU64, Ordering, likely};
 
 /// The slots that are asked for ahead, at most.
 const MOST_AHEAD: u64 = 32;
@@ -156,21 +156,26 @@ impl SingleSender {
     fn commit_one<'m, M: Memory>(&mut self, memory: &'m M, position: u64, slot: M::Slot<'m>, ready: Word) {
         let tail = position.wrapping_add(1);
         if memory.is_packed() {
-            return self.tell_tail(memory, tail);
+            // Release: commit, pairs with take.
+            self.to_commit(memory, slot, memory.tail()).store(tail, Ordering::Release);
+            self.tail = tail;
+            return memory.fetch_ahead(tail, self.ahead_to);
         }
         // Release: commit, pairs with take.
-        memory.written(slot).word().store(ready.bits(), Ordering::Release);
+        self.to_commit(memory, slot, slot.word()).store(ready.bits(), Ordering::Release);
         self.tail = tail;
         if tail & (memory.tail_step() - 1) == 0 {
-            self.tell_tail(memory, tail);
+            self.move_tail(memory, tail);
+            memory.fetch_ahead(tail, self.ahead_to);
         }
     }
 
-    /// Tells tail of messages that were sent one by one.
+    /// The word that commits the message in `slot`, the one at tail. Where the payload's line is to come before the word's, so it does; in a
+    /// stream it has been asked for ahead.
     #[inline(always)]
-    fn tell_tail<M: Memory>(&mut self, memory: &M, tail: u64) {
-        self.move_tail(memory, tail);
-        memory.fetch_ahead(tail, self.ahead_to);
+    fn to_commit<'m, M: Memory>(&self, memory: &'m M, slot: M::Slot<'m>, word: &'m AtomicU64) -> &'m AtomicU64 {
+        let waits = memory.payload_first() && self.tail >= self.ahead_to;
+        if waits { memory.once_written(slot, word) } else { word }
     }
 
     /// Looks at head. Returns how many messages lie behind it.

@@ -239,14 +239,15 @@ impl<'s> Slot<'s> {
         }
     }
 
-    /// The same slot, the address of whose word is known only when the line of its payload has come. Only if that is one line of its
-    /// own, which the caller has claimed.
+    /// The same word, the address of which is known only when the line of this payload has come. Only if that is one line of its own, which
+    /// the caller has claimed.
     #[inline(always)]
-    pub(crate) fn when_written(self) -> Self {
+    pub(crate) fn once_written(self, word: &'s AtomicU64) -> &'s AtomicU64 {
         debug_assert_eq!(self.slots.payload_stride, LINE);
         // SAFETY: the eight bytes lie within the payload's line, which is the caller's by the claim.
         let zero = unsafe { fetch::zero_once_stored(self.payload.wrapping_add(ACROSS_STORES)) };
-        Self { word: self.word.wrapping_add(zero), ..self }
+        // SAFETY: it is the same word.
+        unsafe { &*core::ptr::from_ref(word).wrapping_byte_add(zero) }
     }
 
     /// The length of its message. `None`: every message has the same (`fixed_len`), and there is no such word.
