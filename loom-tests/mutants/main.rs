@@ -61,7 +61,8 @@ fn run(wanted: &[String]) -> io::Result<usize> {
         let verdict = models.try_mutant(mutant.file);
         fs::write(copy.join(mutant.file), original)?;
         let seconds = started.elapsed().as_secs();
-        match (verdict?, mutant.survives) {
+        let verdict = verdict.map_err(|error| io::Error::other(format!("{}: {error}", mutant.name)))?;
+        match (verdict, mutant.survives) {
             (Verdict::Killed(how), None) => {
                 killed += 1;
                 println!("killed    {:<52} {how}, {seconds} s", mutant.name);

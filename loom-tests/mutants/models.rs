@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,8 +11,11 @@ use std::{env, fs, io, thread};
 
 use serde_json::Value;
 
-/// A model that takes longer than this has been made to run for ever.
+/// A program of models that takes longer than this has been made to run for ever.
 const LIMIT: Duration = Duration::from_secs(900);
+
+/// The signal that no model sends itself.
+const SIGKILL: i32 = 9;
 
 /// What came of running models.
 pub enum Verdict {
@@ -42,23 +47,30 @@ impl Models {
             }
         }
         names.sort();
-        let bound = env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|bound| bound.parse().ok()).unwrap_or(2);
+        let bound = match env::var("LOOM_MAX_PREEMPTIONS") {
+            Ok(bound) => bound
+                .parse()
+                .map_err(|_| io::Error::other(format!("LOOM_MAX_PREEMPTIONS={bound}: a number was expected")))?,
+            Err(_) => 2,
+        };
         Ok(Self { copy: copy.to_owned(), bound, names, killers: HashMap::new(), recent: Vec::new() })
     }
 
     /// Runs all of them on the code as it is. The error says which one fails.
     pub fn check(&self) -> io::Result<()> {
-        match self.first_failure(&self.names, self.bound)? {
-            None => Ok(()),
-            Some((_, how)) => Err(io::Error::other(format!("the models fail on the code as it is: {how}"))),
+        for bound in self.bounds() {
+            if let Some((_, how)) = self.first_failure(&self.names, bound)? {
+                return Err(io::Error::other(format!("the models fail on the code as it is: {how}")));
+            }
         }
+        Ok(())
     }
 
     /// Runs them on a mutant of `file` until one fails: first those that it is likely to die of, and all with few preemptions before any
     /// with more, since most need no more and a deep model takes minutes.
     pub fn try_mutant(&mut self, file: &'static str) -> io::Result<Verdict> {
         let order = self.order(file);
-        for bound in 1..=self.bound {
+        for bound in self.bounds() {
             if let Some((name, how)) = self.first_failure(&order, bound)? {
                 to_front(self.killers.entry(file).or_default(), &name);
                 to_front(&mut self.recent, &name);
@@ -66,6 +78,10 @@ impl Models {
             }
         }
         Ok(Verdict::Survived)
+    }
+
+    fn bounds(&self) -> RangeInclusive<u32> {
+        self.bound.min(1)..=self.bound
     }
 
     fn order(&self, file: &str) -> Vec<String> {
@@ -94,20 +110,26 @@ impl Models {
     /// Builds a model and starts it, as a child of ours and not of cargo's, so that it can be ended.
     fn start(&self, name: &str, bound: u32) -> io::Result<Child> {
         let built = Command::new("cargo")
-            .args(["test", "--quiet", "--release", "-p", "ringpost-loom", "--no-run", "--message-format", "json"])
+            .args([
+                "test",
+                "--quiet",
+                "--release",
+                "-p",
+                "ringpost-loom",
+                "--no-run",
+                "--message-format",
+                "json-render-diagnostics",
+            ])
             .args(["--test", name])
             .current_dir(&self.copy)
             .env("RUSTFLAGS", "--cfg loom")
             .env("CARGO_TARGET_DIR", self.copy.with_file_name("target"))
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
             .output()?;
         let program = built.stdout.split(|byte| *byte == b'\n').find_map(|message| program(name, message));
         let Some(program) = program.filter(|_| built.status.success()) else {
-            let copy = self.copy.display();
-            return Err(io::Error::other(format!(
-                "the models in {name} do not compile; build them in {copy} to see why"
-            )));
+            let errors = String::from_utf8_lossy(&built.stderr);
+            return Err(io::Error::other(format!("the models in {name} do not compile:\n{errors}")));
         };
         Command::new(program)
             .env("LOOM_MAX_PREEMPTIONS", bound.to_string())
@@ -136,7 +158,10 @@ fn ends_well(mut child: Child) -> io::Result<Option<bool>> {
     let started = Instant::now();
     while started.elapsed() < LIMIT {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.success()));
+            return match status.signal() {
+                Some(SIGKILL) => Err(io::Error::other("somebody has killed the models, for want of memory perhaps")),
+                _ => Ok(Some(status.success())),
+            };
         }
         thread::sleep(Duration::from_millis(20));
     }

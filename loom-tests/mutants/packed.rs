@@ -16,12 +16,6 @@ const NOTE: &str = "if note.is_ready(lap) || note == Word::skip(lap) { note }";
 /// Weakened packed rings.
 pub const MUTANTS: &[Mutant] = &[
     kill(
-        "tail commits Relaxed",
-        SS,
-        "store(self.tail, Ordering::Release);\n    }\n\n    #[inline]\n    fn room",
-        "store(self.tail, Ordering::Relaxed);\n    }\n\n    #[inline]\n    fn room",
-    ),
-    kill(
         "what tail commits is taken Relaxed",
         AHEAD,
         "if memory.is_packed() { Ordering::Acquire }",

@@ -60,10 +60,10 @@ pub struct SharedRing {
     ahead: u64,
     /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
     owning: Owning,
-    /// The line of a payload comes before that of its word. Its sender asks for the word's only when the payload's has come: both are asked for
-    /// at once otherwise; the word's, which is in a nearer cache, comes first, and a receiver that polls takes it away again before the
-    /// payload is there. And who watches the word asks for the payload's between two looks, where it lies ready by the time that the word's
-    /// changes hands. On AMD's Zen 4; on Zen 3 and Zen 5, and on Intel's, the waiting costs more than it saves.
+    /// The line of a payload comes before that of the word that commits it, or of tail. An only sender asks for the word's only when it has the
+    /// payload's: both are asked for at once otherwise; the word's, which is in a nearer cache, comes first, and a receiver that polls takes it
+    /// away again before the payload is there. And who watches the word asks for the payload's between two looks, from many senders, too: it lies
+    /// ready by the time that the word's changes hands. On AMD's Zen 4; on Zen 3 and Zen 5, and on Intel's, the waiting costs more than it saves.
     payload_first: bool,
 }
 

@@ -202,14 +202,14 @@ impl Receiver {
     /// As [`recv`](Self::recv).
     #[inline]
     pub fn recv_copy(&mut self, buffer: &mut Vec<u8>) -> Result<(), RecvError> {
-        let mut fill = |bytes: &[u8]| {
+        let mut keep = |bytes: &[u8]| {
             buffer.clear();
             buffer.extend_from_slice(bytes);
         };
-        if self.pass_at_once(&mut fill) {
+        if self.pass_at_once(&mut keep) {
             return Ok(());
         }
-        self.copy_soon(|| Some(Deadline::NEVER), fill)?.ok_or(RecvError::Interrupted)
+        self.copy_soon(|| Some(Deadline::NEVER), keep)?.ok_or(RecvError::Interrupted)
     }
 }
 
@@ -232,7 +232,7 @@ impl<T: Payload> Receiver<T> {
     pub fn recv_value(&mut self) -> Result<T, RecvError> {
         match self.value_at_once() {
             Some(value) => Ok(value),
-            None => self.copy_soon(|| Some(Deadline::NEVER), copy)?.ok_or(RecvError::Interrupted),
+            None => self.value_soon(|| Some(Deadline::NEVER))?.ok_or(RecvError::Interrupted),
         }
     }
 
@@ -244,7 +244,7 @@ impl<T: Payload> Receiver<T> {
     #[inline(always)]
     pub fn recv_value_timeout(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
         match self.value_at_once() {
-            None => self.copy_soon(|| Some(Deadline::after(timeout)), copy),
+            None => self.value_soon(|| Some(Deadline::after(timeout))),
             taken => Ok(taken),
         }
     }
@@ -256,7 +256,7 @@ impl<T: Payload> Receiver<T> {
     #[inline(always)]
     pub fn try_recv_value(&mut self) -> Result<Option<T>, RecvError> {
         match self.value_at_once() {
-            None => self.copy_now(copy),
+            None => self.value_now(),
             taken => Ok(taken),
         }
     }
@@ -267,10 +267,27 @@ impl<T: Payload> Receiver<T> {
     #[inline(always)]
     fn value_at_once(&mut self) -> Option<T> {
         let mut place = MaybeUninit::uninit();
-        self.pass_at_once(|bytes| fill(&mut place, bytes)).then(|| {
-            // SAFETY: one was copied there.
-            unsafe { place.assume_init() }
-        })
+        let passed = self.pass_at_once(|bytes| fill(&mut place, bytes));
+        // SAFETY: all of a `T` was copied there.
+        passed.then(|| unsafe { place.assume_init() })
+    }
+
+    /// The same, if it comes in time. With a place of its own: one that others know would keep that of the shortest way in memory, too.
+    #[inline(never)]
+    fn value_soon(&mut self, deadline: impl FnOnce() -> Option<Deadline>) -> Result<Option<T>, RecvError> {
+        let mut place = MaybeUninit::uninit();
+        let copied = self.copy_soon(deadline, |message| fill(&mut place, message.as_bytes()))?;
+        // SAFETY: as above.
+        Ok(copied.map(|()| unsafe { place.assume_init() }))
+    }
+
+    /// The same without waiting.
+    #[inline(never)]
+    fn value_now(&mut self) -> Result<Option<T>, RecvError> {
+        let mut place = MaybeUninit::uninit();
+        let copied = self.copy_now(|message| fill(&mut place, message.as_bytes()))?;
+        // SAFETY: as above.
+        Ok(copied.map(|()| unsafe { place.assume_init() }))
     }
 }
 
@@ -280,8 +297,9 @@ const IN_REGISTERS: usize = 16;
 /// Copies the message in `bytes` to `place`, all of it at once where it does not go through registers.
 ///
 /// The compiler would move its parts there, and on, in pieces of several sizes. To load what two stores have written a processor waits until both are
-/// in its cache, behind all stores before them; and one of those gives a slot back, whose line it has to wait for. What it cannot know is not
-/// elsewhere it leaves as it is. That loads wait for stores that they only span: see `fetch::zero_once_stored`.
+/// in its cache, behind all stores before them; and one of those gives a slot back, whose line it has to wait for. A place that may be known
+/// elsewhere it leaves as it is. That loads wait for stores that they only span: Software Optimization Guide for the AMD Zen4 Microarchitecture,
+/// "Load-Store Forwarding".
 #[inline(always)]
 fn fill<T: Payload>(place: &mut MaybeUninit<T>, bytes: &[u8]) {
     assert_eq!(bytes.len(), size_of::<T>(), "slots have the size of their queue's messages");
@@ -290,10 +308,4 @@ fn fill<T: Payload>(place: &mut MaybeUninit<T>, bytes: &[u8]) {
     if size_of::<T>() > IN_REGISTERS {
         black_box(place);
     }
-}
-
-/// A copy of a message.
-#[inline]
-fn copy<T: Payload>(message: &T) -> T {
-    T::read_from_bytes(message.as_bytes()).expect("slots have the size of their queue's messages")
 }

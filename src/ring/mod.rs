@@ -126,7 +126,7 @@ pub trait Memory {
     fn payload_first(&self) -> bool {
         false
     }
-    /// The word that commits the message in `slot`, which has been written, as it is to be reached then.
+    /// The same word, which commits the message in `slot`, that has been written; its address may be known only when the payload's line has come.
     #[inline]
     fn once_written<'m>(&'m self, _slot: Self::Slot<'m>, word: &'m AtomicU64) -> &'m AtomicU64 {
         word

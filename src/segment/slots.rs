@@ -15,7 +15,8 @@ const LEN_OFFSET: usize = 8;
 const LINE: usize = 64;
 /// Bytes of the nearest cache of a processor: 32 or 48 KiB on those of these years.
 const NEAREST_CACHE: usize = 32 * 1024;
-/// Where eight bytes of a payload begin that two stores write, be they of 4, 8, 16 or 32 bytes.
+/// Where eight bytes of a payload begin that two stores write, be they of 4, 8, 16 or 32 bytes. (Those of a shorter message, or of a loan that
+/// is written in part, may have been written by none or one: then nothing waits.)
 const ACROSS_STORES: usize = 28;
 /// How many cache lines ahead of its exchanges one of many receivers asks for words.
 const WORD_LINES_AHEAD: u64 = 8;
@@ -246,7 +247,7 @@ impl<'s> Slot<'s> {
         debug_assert_eq!(self.slots.payload_stride, LINE);
         // SAFETY: the eight bytes lie within the payload's line, which is the caller's by the claim.
         let zero = unsafe { fetch::zero_once_stored(self.payload.wrapping_add(ACROSS_STORES)) };
-        // SAFETY: it is the same word.
+        // SAFETY: it is the same word, as far as `zero` is zero, and lives for as long.
         unsafe { &*core::ptr::from_ref(word).wrapping_byte_add(zero) }
     }
 
@@ -321,6 +322,20 @@ mod tests {
                     assert_eq!(slots.slot(index).word().load(Ordering::Relaxed), index % 8 + 1);
                 }
                 assert_eq!(slots.slot(u64::MAX).word().load(Ordering::Relaxed), 8);
+            }
+        }
+    }
+
+    #[test]
+    fn the_word_that_commits_a_written_payload_is_the_same_word() {
+        let (slots, _) = slots(64, 8, true);
+        assert!(!slots.word_is_near() && slots.payload_stride == LINE);
+        for index in 0..8 {
+            let slot = slots.slot(index);
+            // SAFETY: the line of this slot, which no one else touches.
+            unsafe { slot.payload().cast::<[u64; 8]>().write([u64::MAX; 8]) };
+            for word in [slot.word(), &slots.control().tail] {
+                assert!(core::ptr::eq(slot.once_written(word), word));
             }
         }
     }
