@@ -62,8 +62,9 @@ pub struct SharedRing {
     owning: Owning,
     /// The line of a payload comes before that of the word that commits it, or of tail. An only sender asks for the word's only when it has the
     /// payload's: both are asked for at once otherwise; the word's, which is in a nearer cache, comes first, and a receiver that polls takes it
-    /// away again before the payload is there. And who watches the word asks for the payload's between two looks, from many senders, too: it lies
-    /// ready by the time that the word's changes hands. On AMD's Zen 4; on Zen 3 and Zen 5, and on Intel's, the waiting costs more than it saves.
+    /// away again before the payload is there. And who watches the word asks for the payload's between two looks: it lies ready by the time that the
+    /// word's changes hands. (From many senders, which do not wait so, that changes little.) On AMD's Zen 4; on Zen 3 and Zen 5, and on Intel's,
+    /// the waiting costs more than it saves.
     payload_first: bool,
 }
 

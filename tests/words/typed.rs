@@ -117,6 +117,32 @@ fn values_come_out_as_they_went_in() {
 }
 
 #[test]
+fn values_of_any_size_are_received_whole() {
+    values_of::<1>();
+    values_of::<2>();
+    values_of::<3>();
+    values_of::<8>();
+    values_of::<40>();
+}
+
+/// Values of so many words, some of them waited for and some known to be there.
+fn values_of<const WORDS: usize>() {
+    for ends in ALL_ENDS {
+        let options = Options::of::<[u64; WORDS]>(16).senders(ends.0).receivers(ends.1);
+        let queue = Queue::in_memory(options).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        let value = |n: u64| core::array::from_fn(|word| n * 1000 + word as u64);
+        for first in (0..50).step_by(10) {
+            (first..first + 10).for_each(|n| tx.send(&value(n)).unwrap());
+            for n in first..first + 10 {
+                assert_eq!(rx.recv_value(), Ok(value(n)), "{WORDS} words, {ends:?}");
+            }
+            assert_eq!(rx.try_recv_value(), Ok(None));
+        }
+    }
+}
+
+#[test]
 fn a_value_is_received_and_its_slot_is_free() {
     for ends in ALL_ENDS {
         let queue = Queue::in_memory(Options::of::<Tick>(64).senders(ends.0).receivers(ends.1)).unwrap();
