@@ -199,10 +199,15 @@ impl Bench {
         self.payloads[self.index(position)].with_mut(|payload| unsafe { *payload = value });
     }
 
-    /// Reads a payload; the caller has taken the slot.
+    /// Reads a payload, and writes it as it stands, as one who owns its line does; the caller has taken the slot.
     pub fn read(&self, position: u64) -> u64 {
-        // SAFETY: as above.
-        self.payloads[self.index(position)].with(|payload| unsafe { *payload })
+        self.payloads[self.index(position)].with_mut(|payload| {
+            // SAFETY: as above.
+            let value = unsafe { *payload };
+            // SAFETY: as above.
+            unsafe { *payload = value };
+            value
+        })
     }
 
     fn index(&self, position: u64) -> usize {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{ALL_ENDS, LONG, UniqueName, named};
 use content::Random;
-use ringpost::{Ends, Options, Queue, Receiver, Sender, WhenFull};
+use ringpost::{Ends, Options, Payload, Queue, Receiver, Sender, WhenFull};
 
 const MAX_LEN: usize = 100;
 const EACH: u32 = 3_000;
@@ -195,4 +195,39 @@ fn threads_share_one_packed_mapping() {
         }
     });
     assert_eq!(queue.size(), 0);
+}
+
+/// Values that share lines with others which their sender writes meanwhile: the receiver owns each line with the last one there.
+#[test]
+fn a_receiver_owns_lines_that_its_sender_writes_to() {
+    fn pass<const WORDS: usize>(packed: bool, number: u64)
+    where
+        [u64; WORDS]: Payload,
+    {
+        // Little more than a line.
+        let options = Options::of(16).senders(Ends::Single).receivers(Ends::Single).packed(packed);
+        let queue = Queue::<[u64; WORDS]>::in_memory(options).expect("a new queue");
+        thread::scope(|scope| {
+            let mut tx = queue.sender().expect("it is free");
+            scope.spawn(move || (0..number).for_each(|next| tx.send_timeout(&[next; WORDS], LONG).expect("room")));
+            let mut rx = queue.receiver().expect("it is free");
+            rx.set_owning(true);
+            let mut next = 0;
+            while next < number {
+                let mut expect = |value: &[u64; WORDS]| {
+                    assert_eq!(*value, [next; WORDS], "packed: {packed}");
+                    next += 1;
+                };
+                rx.recv_value_timeout(LONG).expect("it is open").iter().for_each(&mut expect);
+                rx.pull_slices_with(3, Duration::ZERO, |some| some.iter().for_each(&mut expect)).expect("it is open");
+                rx.pull_some_with(3, Duration::ZERO, &mut expect).expect("it is open");
+                rx.try_recv_with(&mut expect).expect("it is open");
+                rx.try_recv().expect("it is open").iter().for_each(|value| expect(value));
+            }
+        });
+    }
+    for packed in [false, true] {
+        pass::<1>(packed, 30 * u64::from(EACH));
+        pass::<3>(packed, 30 * u64::from(EACH));
+    }
 }

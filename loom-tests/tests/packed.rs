@@ -255,7 +255,7 @@ fn a_receiver_dies_and_another_goes_on() {
 fn slice<M: Memory>(end: &mut ReceiveEnd, memory: &M, to: u64, most: u64) -> Option<Run> {
     end.fronts_at_once(memory, most).or_else(|| {
         end.told(memory);
-        end.look(memory, to);
+        end.look_at_all(memory, to);
         end.fronts_at_once(memory, most)
     })
 }
@@ -264,7 +264,7 @@ fn slice<M: Memory>(end: &mut ReceiveEnd, memory: &M, to: u64, most: u64) -> Opt
 fn read_slice(memory: &Mortal<'_>, sender: &mut Sender, seen: &RefCell<Vec<u64>>, bench: &Bench) {
     let mut end = SingleReceiver::join(memory).expect("the words are sound");
     assert_eq!(sender.send(2), 2);
-    assert!(end.told(memory) > 0 && end.look(memory, u64::MAX) > Some(0));
+    assert!(end.told(memory) > 0 && end.look_at_all(memory, u64::MAX) > Some(0));
     let run = end.fronts_at_once(memory, 4).expect("they are there");
     run.positions().for_each(|position| seen.borrow_mut().push(bench.read(position)));
     end.pass_fronts(memory, run.count);

@@ -44,7 +44,7 @@ pub const MAX_ENDPOINTS: u64 = MAX_OWNER as u64 - FIXED_ROWS;
 pub const FIXED_ROWS: u64 = 2;
 
 const PAGE: u64 = 4096;
-const LINE: u64 = 64;
+const LINE: u64 = super::LINE as u64;
 /// State word alone: every message has the same length.
 const FIXED_WORD: u64 = 8;
 /// State word, 32 bits of length, 32 bits reserved.

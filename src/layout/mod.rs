@@ -14,3 +14,7 @@ pub mod geometry;
 pub mod header;
 #[cfg(not(loom))]
 pub mod name;
+
+/// Bytes of a cache line.
+#[cfg(not(loom))]
+pub const LINE: usize = 64;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::owning::Owning;
 use crate::error::Fault;
+use crate::layout::LINE;
 use crate::layout::control::Signals;
 use crate::layout::geometry::{Ends, Geometry};
-use crate::os::processor::{is_amd, is_zen_4};
+use crate::os::processor::is_zen_4;
 use crate::ring::{self, Memory, Run};
 use crate::segment::{Segment, Slot, Slots};
 use crate::sync::{AtomicU64, Ordering};
@@ -16,32 +18,6 @@ const LINES_AHEAD: u64 = 8;
 const AT_ONCE: u64 = 128;
 /// After how many messages an only sender looks how far behind its receiver is: so many that looking costs nothing.
 const BETWEEN_LOOKS: u64 = 4096;
-/// Bytes of a cache line.
-const LINE: u64 = 64;
-
-/// Of which messages a receiver owns the lines.
-#[derive(Clone, Copy)]
-struct Owning {
-    /// Of single ones up to so many bytes.
-    up_to: usize,
-    /// Of those that come in batches.
-    batches: bool,
-}
-
-impl Owning {
-    const NONE: Self = Self { up_to: 0, batches: false };
-    const ALL: Self = Self { up_to: usize::MAX, batches: true };
-
-    /// All on processors where a line that one has written and another has only read stays the first one's: AMD64 Architecture Programmer's
-    /// Manual, volume 2, 7.3, "owned". Elsewhere (measured on Intel's) single ones of one line gain by it, and longer ones pay for each line.
-    fn by_default(word_is_near: bool) -> Self {
-        match word_is_near {
-            true => Self::NONE,
-            false if is_amd() => Self::ALL,
-            false => Self { up_to: LINE as usize, batches: false },
-        }
-    }
-}
 
 /// The shared words and payloads of one segment, kept alive by this handle.
 pub struct SharedRing {
@@ -58,7 +34,10 @@ pub struct SharedRing {
     in_order: bool,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
-    /// Lines of messages that have been read are taken over from their sender's processor. Never where the word is on them.
+    /// Of how many messages that tail tells lines are asked for at once, on Zen 4; on others the processor sees well enough what comes next, or it
+    /// was not measured.
+    told_at_once: u64,
+    /// Lines of messages that have been read are taken over from their sender's processor.
     owning: Owning,
     /// The line of a payload comes before that of the word that commits it, or of tail. An only sender asks for the word's only when it has the
     /// payload's: both are asked for at once otherwise; the word's, which is in a nearer cache, comes first, and a receiver that polls takes it
@@ -79,7 +58,7 @@ impl SharedRing {
     pub fn new(segment: &Arc<Segment>) -> Self {
         let geometry = &segment.header().geometry;
         let slots = segment.slots();
-        let slots_per_line = LINE / geometry.payload_stride.min(LINE);
+        let slots_per_line = LINE as u64 / geometry.payload_stride.min(LINE as u64);
         let one_to_one = [geometry.send_protocol(), geometry.receive_protocol()] == [Ends::Single; 2];
         Self {
             shift: geometry.shift(),
@@ -89,7 +68,8 @@ impl SharedRing {
             in_order: geometry.send_protocol() == Ends::Single,
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
-            owning: Owning::by_default(slots.word_is_near() || slots.is_packed()),
+            told_at_once: if slots_per_line > 1 && is_zen_4() { AT_ONCE } else { u64::MAX },
+            owning: Owning::by_default(geometry),
             payload_first: slots.payloads_are_far_lines() && is_zen_4(),
             slots,
         }
@@ -122,18 +102,30 @@ impl SharedRing {
     /// Whether a receiver is to own the lines of a message of `len` bytes before it releases that.
     #[inline]
     pub fn owns_lines(&self, len: usize) -> bool {
-        len <= self.owning.up_to
+        self.owning.all_of(len)
     }
 
     /// The same for each message of a batch.
     #[inline]
     pub fn owns_lines_of_batches(&self) -> bool {
-        self.owning.batches
+        self.owning.all_of_batches()
+    }
+
+    /// The same for slices.
+    #[inline]
+    pub fn owns_lines_of_slices(&self) -> bool {
+        self.owning.all_of_slices()
+    }
+
+    /// Whether it is to own the line of the message in `slot`, the last one there.
+    #[inline(always)]
+    pub fn owns_line_with(&self, slot: Slot<'_>) -> bool {
+        self.owning.line_at(slot.payload().addr())
     }
 
     /// Has lines owned so from now on, or not.
     pub fn set_owning(&mut self, yes: bool) {
-        self.owning = if yes && !self.word_is_near() && !self.slots.is_packed() { Owning::ALL } else { Owning::NONE };
+        self.owning = if yes { Owning::all(&self.segment().header().geometry) } else { Owning::NONE };
     }
 
     /// Whether nobody counts messages that were sent and released, because the cursors say it.
@@ -311,6 +303,10 @@ impl Memory for SharedRing {
         AT_ONCE
     }
     #[inline]
+    fn told_at_once(&self) -> u64 {
+        self.told_at_once
+    }
+    #[inline]
     fn between_looks(&self) -> u64 {
         BETWEEN_LOOKS
     }
@@ -318,7 +314,7 @@ impl Memory for SharedRing {
     /// at once, or it would have to be asked for twice.
     #[inline]
     fn fetch_to_take(&self, run: Run) {
-        if self.max_len > LINE as usize {
+        if self.max_len > LINE {
             return;
         }
         if self.owns_lines(self.max_len) {

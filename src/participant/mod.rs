@@ -16,6 +16,8 @@ mod file_lock;
 #[cfg(not(loom))]
 mod memory;
 #[cfg(not(loom))]
+mod owning;
+#[cfg(not(loom))]
 mod recovery;
 pub mod row;
 

@@ -1,7 +1,6 @@
 //! Taking the cache lines of a message that has been read away from who has written them.
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
+use crate::layout::LINE;
 
 /// Writes a word of each line as it stands. What a processor has written and another has only read it still owns, and must call
 /// the other's copies back, line by line and one after another, before it writes them again; from an owner it fetches many at

@@ -9,11 +9,13 @@ use crate::segment::Slot;
 const TINY: usize = 48;
 
 /// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
-/// unless that is not wanted.
+/// as far as that is wanted: all of them, or the line that it shares with others, if it is the last one there.
 #[inline(always)]
 pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>, len: usize) {
     debug_assert!(len <= ring.max_len());
-    if !is_tiny::<T>() && ring.owns_lines(len) {
+    if ring.owns_line_with(slot) {
+        own_line(slot);
+    } else if !is_tiny::<T>() && ring.owns_lines(len) {
         // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
         // it is the caller's until it is released.
         unsafe { own_apart(slot.payload(), len) }
@@ -30,6 +32,14 @@ unsafe fn own_apart(from: *mut u8, len: usize) {
     unsafe { payload::own_lines(from, len) }
 }
 
+/// The line on which the payload of `slot` begins. Not where all messages are empty.
+#[inline(always)]
+fn own_line(slot: Slot<'_>) {
+    // SAFETY: where messages have bytes at all, a payload has eight, at a multiple of 8; by the take they are the caller's until the
+    // release.
+    unsafe { payload::own_lines(slot.payload(), 1) }
+}
+
 #[inline]
 fn own(ring: &SharedRing, slot: Slot<'_>) {
     // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take
@@ -40,21 +50,30 @@ fn own(ring: &SharedRing, slot: Slot<'_>) {
 /// The same as a part of a loop over many messages.
 #[inline(always)]
 pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>) {
-    if !is_tiny::<T>() && ring.owns_lines_of_batches() {
+    if ring.owns_line_with(slot) {
+        own_line(slot);
+    } else if !is_tiny::<T>() && ring.owns_lines_of_batches() {
         own(ring, slot);
     }
 }
 
 /// The same for all messages of a run.
 #[inline]
-pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
-    if ring.owns_lines_of_batches() {
-        run.positions().for_each(|position| own(ring, ring.slot(position)));
+pub(super) fn own_lines_of_all<T: ?Sized + Payload>(ring: &SharedRing, run: Run) {
+    run.positions().for_each(|position| own_lines_at_once::<T>(ring, ring.slot(position)));
+}
+
+/// The same for the messages of `run`, which lie side by side within one lap and fill their slots.
+#[inline(always)]
+pub(super) fn own_lines_of_slice(ring: &SharedRing, run: Run) {
+    if ring.owns_lines_of_slices() {
+        // SAFETY: the payloads of the run, which begin and end at multiples of 8; by the take they are the caller's until they are released.
+        unsafe { own_apart(ring.slot(run.first).payload(), run.count as usize * ring.max_len()) }
     }
 }
 
-/// Whether every `T` is so short that it lies on the line of its word, where lines are not owned. (With a great alignment it does not; then
-/// nothing is owned that might be.) Known to the compiler.
+/// Whether every `T` is so short that it shares its line with others, or with its word. (With a great alignment it does not; then nothing is owned
+/// that might be.) Known to the compiler.
 #[inline(always)]
 fn is_tiny<T: ?Sized + Payload>() -> bool {
     len_of::<T>().is_some_and(|len| len <= TINY)

@@ -4,11 +4,9 @@ use super::Sender;
 use super::link::Link;
 use super::sender::{Limit, write};
 use crate::error::SendError;
+use crate::layout::LINE;
 use crate::payload::{Payload, len_of};
 use crate::ring::{Memory, Run};
-
-/// What goes into one cache line, in bytes.
-const ONE_LINE: usize = 64;
 
 impl<T: ?Sized + Payload> Sender<T> {
     /// Sends one message; the clock is not read before the short ways have failed.
@@ -25,7 +23,7 @@ impl<T: ?Sized + Payload> Sender<T> {
     /// The shortest: where the next slot is free, and all that is behind it is known. Small enough to become a part of its caller.
     #[inline(always)]
     fn send_at_once(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > ONE_LINE && self.end.is_one_of_many() {
+        if bytes.len() > LINE && self.end.is_one_of_many() {
             return self.send_long_at_once(bytes);
         }
         let Self { link, end, open, .. } = self;

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::link::Link;
 use super::loan::Loan;
+use super::own_lines::own_lines_of_slice;
 use super::read_in_place::keep;
 use super::read_many::release;
 use super::send_batch::TOGETHER;
@@ -167,7 +168,7 @@ impl<T: Payload> Receiver<T> {
     /// Whether there are messages for a slice, or come within a first, short time of polling.
     #[inline(never)]
     fn slice_soon(&mut self, timeout: Duration) -> bool {
-        self.told_soon(timeout) > 0 && self.look().is_some_and(|found| found > 0)
+        self.told_soon(timeout) > 0 && self.look_at_all().is_some_and(|found| found > 0)
     }
 }
 
@@ -196,6 +197,9 @@ impl<'r> FrontRun<'r> {
         read(unsafe { from_raw_parts(from, run.count as usize) });
         // From here on nothing panics.
         let Self { link, end, .. } = &mut front;
+        if link.is_here() {
+            own_lines_of_slice(ring, run);
+        }
         release(link, end, run.count, run.count * size_of::<T>() as u64);
         forget(front);
         run.count

@@ -117,18 +117,28 @@ impl Ahead {
         (self.there, self.ended) = (run.first.wrapping_add(there), there < run.count);
     }
 
-    /// Where the message at `position` is there: how many an only receiver goes on with, from there on, within the window. Of a packed ring
-    /// tail tells all.
+    /// Where the message at `position` is there: how many an only receiver goes on with, one by one, from there on, within the window.
     #[inline]
     pub fn on_hand<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
-        let left = window.left(position);
         if self.packed {
-            let known = self.known(position, left).count;
-            self.ended = known < left;
-            return known;
+            let (known, most) = (self.on_hand_by_tail(window, position), memory.told_at_once());
+            if most < u64::MAX {
+                self.fetch_for(memory, position, most);
+            }
+            return known.min(most);
         }
+        let left = window.left(position);
         self.look_beyond(memory, window, position, ready);
         self.known(position, left.min(memory.at_once())).count
+    }
+
+    /// The same for one who takes many together from a packed ring, of which tail tells all: how many there are.
+    #[inline]
+    pub fn on_hand_by_tail(&mut self, window: &Window, position: u64) -> u64 {
+        let left = window.left(position);
+        let known = self.known(position, left).count;
+        self.ended = known < left;
+        known
     }
 
     /// Whether nothing seems to be there at `next`: it is not known, and the last look came to where nothing was.
@@ -138,7 +148,7 @@ impl Ahead {
     }
 
     /// Looks for more than is gone on with at once, and asks for the lines of all: those of the later ones come while the earlier ones are
-    /// read. In a packed ring that would reach to where its sender writes.
+    /// read.
     #[inline]
     fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) {
         let chunk = memory.at_once();
@@ -149,6 +159,12 @@ impl Ahead {
             self.there = found.map_or(self.there, Run::end);
             self.ended = found.is_none() && self.there >= self.fresh_from;
         }
+        self.fetch_for(memory, position, chunk);
+    }
+
+    /// Has the lines fetched of the `chunk` messages from `position` on, and of those after them, as far as they are there.
+    #[inline]
+    fn fetch_for<M: Memory>(&mut self, memory: &M, position: u64, chunk: u64) {
         let to = self.there.min(position.saturating_add(2 * chunk));
         let from = self.fetched.max(position);
         if from < to {

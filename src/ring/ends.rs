@@ -238,6 +238,15 @@ impl ReceiveEnd {
         }
     }
 
+    /// The same in a packed ring for one who takes many together, as [`SingleReceiver::look_at_all`].
+    #[inline]
+    pub fn look_at_all<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
+        match self {
+            Self::Single(single) => single.look_at_all(memory, end),
+            Self::Multi(_) => None,
+        }
+    }
+
     /// Whether this is an only receiver that has come to the heels of its sender; see [`SingleReceiver::has_caught_up`].
     #[inline]
     pub fn has_caught_up(&self) -> bool {

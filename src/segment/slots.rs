@@ -5,14 +5,13 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{Segment, fetch};
+use crate::layout::LINE;
 use crate::layout::control::Control;
 use crate::layout::geometry::Geometry;
 use crate::sync::{AtomicU32, AtomicU64};
 
 /// From the start of a slot to the message's length.
 const LEN_OFFSET: usize = 8;
-/// Bytes of a cache line.
-const LINE: usize = 64;
 /// Bytes of the nearest cache of a processor: 32 or 48 KiB on those of these years.
 const NEAREST_CACHE: usize = 32 * 1024;
 /// Where eight bytes of a payload begin that two stores write, be they of 4, 8, 16 or 32 bytes. (Those of a shorter message, or of a loan that

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringpost::{Ends, Options, Queue, SendError, WhenFull};
+use ringpost::{Ends, Options, Payload, Queue, SendError, WhenFull};
 
 use crate::common::{ALL_ENDS, LONG, drain, in_memory, options, send_numbers};
 
@@ -264,8 +264,11 @@ fn a_receiver_far_behind_an_overwriting_sender_finds_what_is_there() {
 #[test]
 fn owning_the_lines_of_a_message_leaves_it_as_it_is() {
     for ((senders, receivers), owning) in ALL_ENDS.into_iter().flat_map(|ends| [(ends, true), (ends, false)]) {
-        for len in [1, 57, 64, 65, 999, 4096, 9000] {
-            let queue = in_memory(Options::new(4).max_len(9000).senders(senders).receivers(receivers));
+        for (max_len, len) in [(0, 0), (8, 0), (3, 1), (8, 8), (40, 24), (48, 48)]
+            .into_iter()
+            .chain([1, 57, 64, 65, 999, 4096, 9000].map(|len| (9000, len)))
+        {
+            let queue = in_memory(Options::new(4).max_len(max_len).senders(senders).receivers(receivers));
             let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
             rx.set_owning(owning);
             let message = |number: usize| (0..len).map(|at| (at * 7 + number) as u8).collect::<Vec<u8>>();
@@ -285,5 +288,46 @@ fn owning_the_lines_of_a_message_leaves_it_as_it_is() {
                 loan.commit();
             }
         }
+    }
+}
+
+#[test]
+fn owning_the_line_of_several_values_leaves_them_as_they_are() {
+    fn values<const WORDS: usize>(packed: bool)
+    where
+        [u64; WORDS]: Payload,
+    {
+        let options = Options::of(16).senders(Ends::Single).receivers(Ends::Single).packed(packed);
+        let queue = Queue::<[u64; WORDS]>::in_memory(options).unwrap();
+        let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
+        rx.set_owning(true);
+        let value = |number: u64| [number; WORDS].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut next = 0;
+        for round in 0..7 {
+            assert_eq!(tx.send_batch((next..next + 16).map(value)), Ok(16));
+            // Each way in turn, from another one in each lap, so that all come to the end of a line.
+            let mut check = |found: &[u64; WORDS]| {
+                assert_eq!(*found, value(next), "packed: {packed}");
+                next += 1;
+            };
+            for way in (round..).take_while(|_| !queue.is_empty()) {
+                match way % 5 {
+                    0 => check(&rx.recv_value().unwrap()),
+                    1 => check(&rx.recv().unwrap()),
+                    2 => rx.recv_with(&mut check).unwrap(),
+                    3 => assert!(
+                        rx.pull_slices_with(3, Duration::ZERO, |some| some.iter().for_each(&mut check)).unwrap() > 0
+                    ),
+                    _ => assert!(rx.pull_some_with(3, Duration::ZERO, &mut check).unwrap() > 0),
+                }
+            }
+        }
+        assert_eq!(next, 7 * 16);
+    }
+    for packed in [false, true] {
+        values::<1>(packed);
+        values::<3>(packed);
+        values::<6>(packed);
+        values::<8>(packed);
     }
 }
