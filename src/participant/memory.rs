@@ -111,10 +111,10 @@ impl SharedRing {
         self.owning.all_of_batches()
     }
 
-    /// The same for slices.
+    /// How many bytes lie from one message to the next where messages share lines which it is to own. 0: not so.
     #[inline]
-    pub fn owns_lines_of_slices(&self) -> bool {
-        self.owning.all_of_slices()
+    pub fn owns_shared_lines(&self) -> usize {
+        self.owning.shared()
     }
 
     /// Whether it is to own the line of the message in `slot`, the last one there.

@@ -11,23 +11,23 @@ pub(super) struct Owning {
     up_to: usize,
     /// All lines of those that come in batches.
     batches: bool,
-    /// A message that begins at so many bytes of its line, or further on, is the last one on that, and the line is owned with it.
-    last_from: usize,
+    /// Messages share lines, so many bytes from one to the next, and a line is owned with the last one on it. 0: not so.
+    shared: usize,
 }
 
 impl Owning {
     /// None.
-    pub(super) const NONE: Self = Self { up_to: 0, batches: false, last_from: LINE };
+    pub(super) const NONE: Self = Self { up_to: 0, batches: false, shared: 0 };
 
-    /// All that may be owned in a segment. Where several messages share a line, or a message shares it with its word, the line is owned with
-    /// the last of them; but many receivers own it already, for they write words.
+    /// All that may be owned in a segment. Where several messages share a line, or a message shares it with its word, many receivers own it already,
+    /// for they write words.
     pub(super) fn all(geometry: &Geometry) -> Self {
         let stride = geometry.payload_stride as usize;
         let share = stride < LINE || geometry.payload_stride == geometry.word_stride;
         match (share, geometry.receive_protocol()) {
             _ if geometry.request.max_len == 0 => Self::NONE,
             (false, _) => Self { up_to: usize::MAX, batches: true, ..Self::NONE },
-            (true, Ends::Single) => Self { last_from: LINE.saturating_sub(stride), ..Self::NONE },
+            (true, Ends::Single) => Self { shared: stride, ..Self::NONE },
             (true, Ends::Multi) => Self::NONE,
         }
     }
@@ -58,16 +58,16 @@ impl Owning {
         self.batches
     }
 
-    /// Whether all lines of a slice are.
-    #[inline]
-    pub(super) fn all_of_slices(&self) -> bool {
-        self.batches || self.last_from < LINE
-    }
-
-    /// Whether the line is, on which the message at that address begins.
+    /// Whether the line is, on which the message at that address begins: it is the last one there.
     #[inline]
     pub(super) fn line_at(&self, address: usize) -> bool {
-        address % LINE >= self.last_from
+        address % LINE + self.shared >= LINE
+    }
+
+    /// How many bytes lie from one message to the next where messages share lines which are owned. 0: not so.
+    #[inline]
+    pub(super) fn shared(&self) -> usize {
+        self.shared
     }
 }
 

@@ -47,28 +47,34 @@ fn own(ring: &SharedRing, slot: Slot<'_>) {
     unsafe { payload::own_lines(slot.payload(), ring.len(slot)) }
 }
 
-/// The same as a part of a loop over many messages.
+/// The same as a part of a loop over many messages, for the lines that each has to itself.
 #[inline(always)]
 pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>) {
-    if ring.owns_line_with(slot) {
-        own_line(slot);
-    } else if !is_tiny::<T>() && ring.owns_lines_of_batches() {
+    if !is_tiny::<T>() && ring.owns_lines_of_batches() {
         own(ring, slot);
     }
 }
 
-/// The same for all messages of a run.
-#[inline]
-pub(super) fn own_lines_of_all<T: ?Sized + Payload>(ring: &SharedRing, run: Run) {
-    run.positions().for_each(|position| own_lines_at_once::<T>(ring, ring.slot(position)));
+/// And after it, for the lines that they share.
+#[inline(always)]
+pub(super) fn own_shared_lines(ring: &SharedRing, run: Run) {
+    let stride = ring.owns_shared_lines();
+    if stride > 0 {
+        run.pieces(ring.capacity()).for_each(|piece| {
+            // SAFETY: from the first payload of the piece to the end of its last slot, by way of payloads or what is between them, at multiples of 8: a
+            // line is a multiple of the stride, or there are no words between payloads. By the take all of it is the caller's until the release.
+            unsafe { own_apart(ring.slot(piece.first).payload(), piece.count as usize * stride) }
+        });
+    }
 }
 
-/// The same for the messages of `run`, which lie side by side within one lap and fill their slots.
-#[inline(always)]
-pub(super) fn own_lines_of_slice(ring: &SharedRing, run: Run) {
-    if ring.owns_lines_of_slices() {
-        // SAFETY: the payloads of the run, which begin and end at multiples of 8; by the take they are the caller's until they are released.
-        unsafe { own_apart(ring.slot(run.first).payload(), run.count as usize * ring.max_len()) }
+/// All of these for all messages of a run.
+#[inline]
+pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
+    if ring.owns_lines_of_batches() {
+        run.positions().for_each(|position| own(ring, ring.slot(position)));
+    } else {
+        own_shared_lines(ring, run);
     }
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Receiver;
 use super::batch::Batch;
 use super::link::Link;
-use super::own_lines::own_lines_at_once;
+use super::own_lines::{own_lines_at_once, own_shared_lines};
 use super::read_in_place::keep;
 use super::receiver::{bytes as payload, is_sound, message};
 use crate::error::RecvError;
@@ -134,6 +134,9 @@ impl<'r> Fronts<'r> {
         }
         // From here on nothing panics.
         let Self { link, end, .. } = &mut fronts;
+        if count > 0 && link.is_here() {
+            own_shared_lines(ring, Run { first, count });
+        }
         release(link, end, count, bytes);
         if !sound && link.is_here() {
             end.settle(ring);

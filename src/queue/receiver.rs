@@ -357,7 +357,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Frees slots, without counting their messages as pulled.
     #[inline]
     pub(super) fn free(&self, run: Run) {
-        own_lines_of_all::<T>(&self.link.ring, run);
+        own_lines_of_all(&self.link.ring, run);
         self.end.borrow_mut().release(&self.link.ring, run);
         self.let_go(run.count);
         self.link.wake_for_taken(run.count);

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::link::Link;
 use super::loan::Loan;
-use super::own_lines::own_lines_of_slice;
+use super::own_lines::own_lines_of_all;
 use super::read_in_place::keep;
 use super::read_many::release;
 use super::send_batch::TOGETHER;
@@ -198,7 +198,7 @@ impl<'r> FrontRun<'r> {
         // From here on nothing panics.
         let Self { link, end, .. } = &mut front;
         if link.is_here() {
-            own_lines_of_slice(ring, run);
+            own_lines_of_all(ring, run);
         }
         release(link, end, run.count, run.count * size_of::<T>() as u64);
         forget(front);
