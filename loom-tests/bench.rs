@@ -337,7 +337,7 @@ impl Receiver {
     }
 
     fn pull_at_sight(&mut self) -> bool {
-        self.end.look(&*self.bench, u64::MAX).is_some_and(|found| found > 0) && self.pull_at_once()
+        self.end.look(&*self.bench, u64::MAX, Some(2)).is_some_and(|found| found > 0) && self.pull_at_once()
     }
 
     /// The shortest way. Returns whether a message came.

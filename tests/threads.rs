@@ -197,26 +197,31 @@ fn threads_share_one_packed_mapping() {
     assert_eq!(queue.size(), 0);
 }
 
-/// Values that share lines with others which their sender writes meanwhile: the receiver owns each line with the last one there.
+/// Values that share lines with others which are written meanwhile, by one sender or by four: the receiver owns each line with the last one there.
 #[test]
-fn a_receiver_owns_lines_that_its_sender_writes_to() {
-    fn pass<const WORDS: usize>(packed: bool, number: u64)
+fn a_receiver_owns_lines_that_senders_write_to() {
+    fn pass<const WORDS: usize>(senders: Ends, packed: bool)
     where
         [u64; WORDS]: Payload,
     {
-        // Little more than a line.
-        let options = Options::of(16).senders(Ends::Single).receivers(Ends::Single).packed(packed);
+        let each = 30 * u64::from(EACH) / u64::from(count(senders));
+        let options = Options::of(16).senders(senders).receivers(Ends::Single).packed(packed);
         let queue = Queue::<[u64; WORDS]>::in_memory(options).expect("a new queue");
         thread::scope(|scope| {
-            let mut tx = queue.sender().expect("it is free");
-            scope.spawn(move || (0..number).for_each(|next| tx.send_timeout(&[next; WORDS], LONG).expect("room")));
+            let (all, queue) = (u64::from(count(senders)), &queue);
+            for sender in 0..all {
+                let mut tx = queue.sender().expect("it is free");
+                let send = move |next| tx.send_timeout(&[sender << 32 | next; WORDS], LONG).expect("room");
+                scope.spawn(move || (0..each).for_each(send));
+            }
             let mut rx = queue.receiver().expect("it is free");
             rx.set_owning(true);
-            let mut next = 0;
-            while next < number {
+            let mut next = vec![0; all as usize];
+            while next.iter().sum::<u64>() < all * each {
                 let mut expect = |value: &[u64; WORDS]| {
-                    assert_eq!(*value, [next; WORDS], "packed: {packed}");
-                    next += 1;
+                    let sender = value[0] >> 32;
+                    assert_eq!(*value, [sender << 32 | next[sender as usize]; WORDS], "packed: {packed}");
+                    next[sender as usize] += 1;
                 };
                 rx.recv_value_timeout(LONG).expect("it is open").iter().for_each(&mut expect);
                 rx.pull_slices_with(3, Duration::ZERO, |some| some.iter().for_each(&mut expect)).expect("it is open");
@@ -226,8 +231,8 @@ fn a_receiver_owns_lines_that_its_sender_writes_to() {
             }
         });
     }
-    for packed in [false, true] {
-        pass::<1>(packed, 30 * u64::from(EACH));
-        pass::<3>(packed, 30 * u64::from(EACH));
+    for (senders, packed) in [(Ends::Single, true), (Ends::Single, false), (Ends::Multi, false)] {
+        pass::<1>(senders, packed);
+        pass::<3>(senders, packed);
     }
 }

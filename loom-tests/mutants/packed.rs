@@ -71,10 +71,10 @@ pub const MUTANTS: &[Mutant] = &[
     kill(
         "a slice reaches into the next lap",
         AHEAD,
-        "self.known(position, left).count;\n        self.ended",
-        "self.known(position, u64::MAX).count;\n        self.ended",
+        "self.known(position, left).count;\n            self.ended",
+        "self.known(position, u64::MAX).count;\n            self.ended",
     ),
-    kill("more is gone on with than tail tells", AHEAD, "known.min(most)", "most"),
+    kill("more is gone on with than tail tells", AHEAD, "known.min(chunk)", "chunk"),
     kill("a slice is of more than is known", FRONTS, "self.sure.saturating_sub(self.next).min(most)", "most"),
     kill(
         "a slice is lent as long as anything is free",

@@ -114,7 +114,7 @@ fn nor_when_each_is_looked_for_by_itself() {
         // The others come back unseen, so that their words say nothing of it.
         receiver.end.give_back(&*bench, run, false);
         receiver.end.rewind(&*bench);
-        while receiver.end.look(&*bench, u64::MAX).is_some_and(|found| found > 0) {
+        while receiver.end.look(&*bench, u64::MAX, Some(2)).is_some_and(|found| found > 0) {
             while receiver.pull_at_once() {}
         }
         receiver.drain();

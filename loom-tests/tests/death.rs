@@ -130,7 +130,7 @@ fn dying_receiver(bench: &Bench, step: u32, single: bool, way: Way, died: &Note)
                 }
             }
             Way::Stream => {
-                end.look(memory, u64::MAX);
+                end.look(memory, u64::MAX, Some(2));
                 end.pass_at_once(memory, |_| true, |slot| copy(slot.position));
             }
             Way::Watched => {

@@ -62,7 +62,7 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
     let mut read = |position| got.push(bench.read(position));
     match way {
         Way::Copied => {
-            end.look(bench, u64::MAX);
+            end.look(bench, u64::MAX, Some(2));
             end.pass_at_once(bench, |_| true, |slot| read(slot.position));
         }
         Way::Held => {
@@ -92,7 +92,7 @@ fn receive(bench: &Bench, end: &mut ReceiveEnd, way: Way, got: &mut Vec<u64>) {
             }
         }
         Way::Sighted => {
-            end.look(bench, u64::MAX);
+            end.look(bench, u64::MAX, Some(2));
             while let Some(position) = end.front_at_once(bench, |_| true) {
                 read(position);
                 end.pass_front(bench, position);
@@ -255,7 +255,7 @@ fn a_receiver_dies_and_another_goes_on() {
 fn slice<M: Memory>(end: &mut ReceiveEnd, memory: &M, to: u64, most: u64) -> Option<Run> {
     end.fronts_at_once(memory, most).or_else(|| {
         end.told(memory);
-        end.look_at_all(memory, to);
+        end.look(memory, to, None);
         end.fronts_at_once(memory, most)
     })
 }
@@ -264,7 +264,7 @@ fn slice<M: Memory>(end: &mut ReceiveEnd, memory: &M, to: u64, most: u64) -> Opt
 fn read_slice(memory: &Mortal<'_>, sender: &mut Sender, seen: &RefCell<Vec<u64>>, bench: &Bench) {
     let mut end = SingleReceiver::join(memory).expect("the words are sound");
     assert_eq!(sender.send(2), 2);
-    assert!(end.told(memory) > 0 && end.look_at_all(memory, u64::MAX) > Some(0));
+    assert!(end.told(memory) > 0 && end.look(memory, u64::MAX, None) > Some(0));
     let run = end.fronts_at_once(memory, 4).expect("they are there");
     run.positions().for_each(|position| seen.borrow_mut().push(bench.read(position)));
     end.pass_fronts(memory, run.count);
@@ -285,6 +285,21 @@ fn a_receiver_dies_with_a_slice() {
             assert!(lived.is_none() || sent == 0, "what was read was not released");
             assert!(seen.borrow().is_empty() || got.iter().all(|(_, deliveries)| *deliveries == 2), "{got:?}");
         });
+    });
+}
+
+#[test]
+fn what_tail_tells_comes_in_parts() {
+    explore(None, || {
+        let bench = Bench::packed(2);
+        let (mut sender, mut receiver) = (bench.sender(SENDER), bench.receiver(RECEIVER));
+        assert_eq!(sender.send(3), 3);
+        let mut got = Vec::new();
+        for there in [2, 3, 3] {
+            receive(&bench, &mut receiver.end, Way::Sighted, &mut got);
+            assert_eq!(got.len(), there);
+        }
+        assert_eq!(got, [100, 101, 102]);
     });
 }
 

@@ -428,7 +428,7 @@ fn a_newer_message_is_not_released_the_short_way_while_an_older_one_is_held() {
         let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
         sender.send(2);
         let older = receiver.end.take_one(&*bench).expect("a message is there");
-        assert_eq!(receiver.end.look(&*bench, u64::MAX), None, "a value is shown out of turn");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX, Some(2)), None, "a value is shown out of turn");
         let newer = receiver.end.take_one(&*bench).expect("another is there");
         let sending = thread::spawn(move || sender.send(1) + sender.send(1));
         assert!(!receiver.end.release_one(&*bench, newer), "head has gone over what is held");
@@ -445,7 +445,7 @@ fn a_value_is_read_at_once_before_its_slot_is_free() {
             let (mut sender, mut receiver) = (bench.sender(1), bench.receiver(11));
             assert_eq!(receiver.pull(1), 0, "it has looked for what came back");
             sender.send(1);
-            receiver.end.look(&*bench, u64::MAX);
+            receiver.end.look(&*bench, u64::MAX, Some(2));
             let sending = thread::spawn(move || sender.send(1));
             assert!(receiver.pull_at_once());
             assert_eq!(receiver.got, [100]);

@@ -56,11 +56,11 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
     let mut value = None;
     match way {
         Way::Copied => {
-            end.look(bench, u64::MAX);
+            end.look(bench, u64::MAX, Some(2));
             end.pass_at_once(bench, |_| true, |slot| value = Some(bench.read(slot.position)));
         }
         Way::Shown => {
-            end.look(bench, u64::MAX);
+            end.look(bench, u64::MAX, Some(2));
             let position = end.front_at_once(bench, |_| true)?;
             value = Some(bench.read(position));
             end.pass_front(bench, position);
@@ -68,7 +68,7 @@ fn pass(bench: &Bench, end: &mut ReceiveEnd, way: Way) -> Option<u64> {
         Way::Watched => {
             // It looks first, as one does that does not know the next one.
             let mut position = end.front_at_once(bench, |_| true);
-            if position.is_none() && end.look(bench, u64::MAX).is_some() {
+            if position.is_none() && end.look(bench, u64::MAX, Some(2)).is_some() {
                 position = end.front_at_once(bench, |_| true).or_else(|| end.front_at_polls(bench, 1, |_| true));
             }
             let position = position?;
@@ -256,20 +256,20 @@ fn nothing_is_passed_by_what_came_back_or_is_held() {
         let mut sender = bench.sender(1);
         assert_eq!(sender.send(3), 3);
         let mut receiver = bench.receiver(11);
-        assert_eq!(receiver.end.look(&*bench, u64::MAX), Some(2), "no more than at once");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX, Some(2)), Some(2), "no more than at once");
         let first = receiver.end.take_at_once(&*bench, |_| true).expect("a message is there");
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 103));
         // Head would go over what is held.
         assert!(!receiver.end.pass_at_once(&*bench, |_| true, |_| ()), "a value is taken out of turn");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "a value is shown out of turn");
-        assert_eq!(receiver.end.look(&*bench, u64::MAX), None, "a value is shown out of turn");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX, Some(2)), None, "a value is shown out of turn");
         assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "a value is shown out of turn");
         assert_eq!(show(&bench, &mut receiver.end, 2), [], "values are shown out of turn");
         receiver.end.give_back(&*bench, Run { first, count: 1 }, true);
         assert_eq!(receiver.end.take_at_once(&*bench, |_| true), None, "what came back is next");
         assert!(!receiver.end.open_window(&*bench, u64::MAX), "what came back is next");
-        assert_eq!(receiver.end.look(&*bench, u64::MAX), None, "what came back is next");
+        assert_eq!(receiver.end.look(&*bench, u64::MAX, Some(2)), None, "what came back is next");
         receiver.end.rewind(&*bench);
         let run = receiver.take(1).expect("it has come back");
         assert_eq!((run.first, bench.read(first)), (first, 100));
@@ -297,7 +297,7 @@ fn what_was_shown_is_marked_before_it_is_read() {
                 }
                 Way::Watched => end.front_at_polls(&*bench, 1, |_| true).map(|first| Run { first, count: 1 }),
                 _ => {
-                    end.look(&*bench, u64::MAX);
+                    end.look(&*bench, u64::MAX, Some(2));
                     end.front_at_once(&*bench, |_| true).map(|first| Run { first, count: 1 })
                 }
             };
@@ -323,14 +323,14 @@ fn what_was_shown_and_is_kept_comes_again_first() {
         let mut sender = bench.sender(1);
         assert_eq!(sender.send(1), 1);
         let mut receiver = bench.receiver(11);
-        receiver.end.look(&*bench, u64::MAX);
+        receiver.end.look(&*bench, u64::MAX, Some(2));
         let mut end = sender.end;
         let sending = thread::spawn(move || put(&b, &mut end, 101));
         let shown = receiver.end.front_at_once(&*bench, |_| true).expect("a message is there");
         receiver.end.keep_fronts(&*bench, Run { first: shown, count: 1 });
         assert!(ringpost::ring::size(&*bench) >= 1, "it is in the queue again");
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "what came back is next");
-        receiver.end.look(&*bench, u64::MAX);
+        receiver.end.look(&*bench, u64::MAX, Some(2));
         assert!(receiver.end.front_at_once(&*bench, |_| true).is_none(), "it was delivered before");
         assert!(receiver.end.front_at_polls(&*bench, 1, |_| true).is_none(), "it was delivered before");
         let run = receiver.take(1).expect("it comes again");
@@ -356,7 +356,7 @@ fn what_one_look_finds_ends_where_it_was_touched() {
         }
         receiver.end.rewind(&*bench);
         // The last one's word says that it is there, and not that all before it are.
-        assert_eq!(receiver.end.look(&*bench, u64::MAX), Some(2));
+        assert_eq!(receiver.end.look(&*bench, u64::MAX, Some(2)), Some(2));
         let mut got: Vec<u64> = (0..3).filter_map(|_| pass(&bench, &mut receiver.end, Way::Shown)).collect();
         receiver.drain();
         got.extend(receiver.got);

@@ -11,7 +11,8 @@ pub(crate) fn is_amd() -> bool {
 /// Whether it is one of AMD's with Zen 4: of family 0x19 those which are not Zen 3, whose models are 0x00 to 0x0f and 0x20 to 0x5f:
 /// Revision Guides for AMD Family 19h Models 00h-0Fh and 10h-1Fh, and the Linux kernel's `arch/x86/kernel/cpu/amd.c`.
 pub(crate) fn is_zen_4() -> bool {
-    is_amd() && family() == 0x19 && !matches!(model(), 0x00..=0x0f | 0x20..=0x5f)
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| is_amd() && family() == 0x19 && !matches!(model(), 0x00..=0x0f | 0x20..=0x5f))
 }
 
 /// What the processor tells about itself.

@@ -34,9 +34,8 @@ pub struct SharedRing {
     in_order: bool,
     /// How many slots ahead of its work a batch fetches.
     ahead: u64,
-    /// Of how many messages that tail tells lines are asked for at once, on Zen 4; on others the processor sees well enough what comes next, or it
-    /// was not measured.
-    told_at_once: u64,
+    /// On Zen 4, where messages share lines. With lines of their own it was not worth it, and on other processors not measured.
+    told_at_once: Option<u64>,
     /// Lines of messages that have been read are taken over from their sender's processor.
     owning: Owning,
     /// The line of a payload comes before that of the word that commits it, or of tail. An only sender asks for the word's only when it has the
@@ -68,7 +67,7 @@ impl SharedRing {
             in_order: geometry.send_protocol() == Ends::Single,
             cursors_count: one_to_one && geometry.request.fixed_len,
             ahead: LINES_AHEAD * slots_per_line,
-            told_at_once: if slots_per_line > 1 && is_zen_4() { AT_ONCE } else { u64::MAX },
+            told_at_once: (geometry.payload_stride < LINE as u64 && is_zen_4()).then_some(AT_ONCE),
             owning: Owning::by_default(geometry),
             payload_first: slots.payloads_are_far_lines() && is_zen_4(),
             slots,
@@ -111,10 +110,17 @@ impl SharedRing {
         self.owning.all_of_batches()
     }
 
-    /// How many bytes lie from one message to the next where messages share lines which it is to own. 0: not so.
+    /// The same for lines that messages share.
     #[inline]
-    pub fn owns_shared_lines(&self) -> usize {
+    pub fn owns_shared_lines(&self) -> bool {
         self.owning.shared()
+    }
+
+    /// How many messages an only receiver that takes them one by one goes on with at once, of those that tail tells, once it has asked for their lines;
+    /// `None`: with all, and asks for none.
+    #[inline]
+    pub fn told_at_once(&self) -> Option<u64> {
+        self.told_at_once
     }
 
     /// Whether it is to own the line of the message in `slot`, the last one there.
@@ -303,15 +309,11 @@ impl Memory for SharedRing {
         AT_ONCE
     }
     #[inline]
-    fn told_at_once(&self) -> u64 {
-        self.told_at_once
-    }
-    #[inline]
     fn between_looks(&self) -> u64 {
         BETWEEN_LOOKS
     }
-    /// Not where messages have several lines: there the processor sees by itself which come next. A line that is to be owned is asked for so
-    /// at once, or it would have to be asked for twice.
+    /// Not where messages have several lines: there the processor sees by itself which come next. A line that one message has to itself, and that is to be
+    /// owned, is asked for so at once, or it would have to be asked for twice.
     #[inline]
     fn fetch_to_take(&self, run: Run) {
         if self.max_len > LINE {

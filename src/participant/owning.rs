@@ -7,17 +7,17 @@ use crate::os::processor::{is_amd, is_zen_4};
 /// The lines that a receiver takes over from their sender's processor, once it has read what is on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owning {
-    /// All lines of single messages up to so many bytes.
-    up_to: usize,
+    /// All lines of single messages of fewer bytes.
+    below: usize,
     /// All lines of those that come in batches.
     batches: bool,
-    /// Messages share lines, so many bytes from one to the next, and a line is owned with the last one on it. 0: not so.
+    /// Messages lie so many bytes apart, and share lines, each of which is owned with the last one on it. 0: none is.
     shared: usize,
 }
 
 impl Owning {
     /// None.
-    pub(super) const NONE: Self = Self { up_to: 0, batches: false, shared: 0 };
+    pub(super) const NONE: Self = Self { below: 0, batches: false, shared: 0 };
 
     /// All that may be owned in a segment. Where several messages share a line, or a message shares it with its word, many receivers own it already,
     /// for they write words.
@@ -25,8 +25,9 @@ impl Owning {
         let stride = geometry.payload_stride as usize;
         let share = stride < LINE || geometry.payload_stride == geometry.word_stride;
         match (share, geometry.receive_protocol()) {
+            // There may be no bytes behind a payload's beginning.
             _ if geometry.request.max_len == 0 => Self::NONE,
-            (false, _) => Self { up_to: usize::MAX, batches: true, ..Self::NONE },
+            (false, _) => Self { below: usize::MAX, batches: true, ..Self::NONE },
             (true, Ends::Single) => Self { shared: stride, ..Self::NONE },
             (true, Ends::Multi) => Self::NONE,
         }
@@ -41,7 +42,7 @@ impl Owning {
         match (is_zen_4(), apart) {
             (true, _) => all,
             (false, true) if is_amd() => all,
-            (false, true) => Self { up_to: LINE, ..Self::NONE },
+            (false, true) => Self { below: LINE + 1, ..Self::NONE },
             (false, false) => Self::NONE,
         }
     }
@@ -49,7 +50,7 @@ impl Owning {
     /// Whether all lines of a single message of `len` bytes are owned.
     #[inline]
     pub(super) fn all_of(&self, len: usize) -> bool {
-        len <= self.up_to
+        len < self.below
     }
 
     /// Whether all lines of each message of a batch are.
@@ -64,10 +65,10 @@ impl Owning {
         address % LINE + self.shared >= LINE
     }
 
-    /// How many bytes lie from one message to the next where messages share lines which are owned. 0: not so.
+    /// Whether lines are owned which messages share.
     #[inline]
-    pub(super) fn shared(&self) -> usize {
-        self.shared
+    pub(super) fn shared(&self) -> bool {
+        self.shared > 0
     }
 }
 
@@ -115,7 +116,22 @@ mod tests {
         for fixed_len in [false, true] {
             assert_eq!(Owning::all(&geometry(0, fixed_len, false, Ends::Single)), Owning::NONE);
             assert_eq!(Owning::all(&geometry(8, fixed_len, false, Ends::Multi)), Owning::NONE);
-            assert!(Owning::all(&geometry(64, fixed_len, false, Ends::Multi)).all_of(64));
+            let many = Owning::all(&geometry(64, fixed_len, false, Ends::Multi));
+            assert!(many.all_of(64) && many.all_of_batches() && !many.shared());
+        }
+        assert!(!Owning::NONE.all_of(0) && !Owning::NONE.shared() && (0..LINE).all(|at| !Owning::NONE.line_at(at)));
+    }
+
+    #[test]
+    fn what_is_owned_by_default_is_some_of_what_there_is() {
+        for (max_len, packed) in [8, 48, 64, 65, 4096].into_iter().flat_map(|len| [(len, false), (len, true)]) {
+            let geometry = geometry(max_len, true, packed, Ends::Single);
+            let (all, some) = (Owning::all(&geometry), Owning::by_default(&geometry));
+            assert!(
+                some == all || !some.all_of_batches() && !some.shared(),
+                "{max_len} bytes, packed: {packed}: {some:?}"
+            );
+            assert!((0..=max_len as usize).all(|len| all.all_of(len) || !some.all_of(len)));
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Lines of messages that have been read, made ready for the next message.
 
+use crate::layout::LINE;
 use crate::participant::SharedRing;
 use crate::payload::{self, Payload, len_of};
 use crate::ring::{Memory, Run};
 use crate::segment::Slot;
 
-/// Bytes of a message that shares the line of its word.
+/// Bytes of a message that shares its line with others, or with its word.
 const TINY: usize = 48;
+/// Bytes of what is written.
+const WORD: usize = size_of::<u64>();
 
 /// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
 /// as far as that is wanted: all of them, or the line that it shares with others, if it is the last one there.
@@ -37,7 +40,7 @@ unsafe fn own_apart(from: *mut u8, len: usize) {
 fn own_line(slot: Slot<'_>) {
     // SAFETY: where messages have bytes at all, a payload has eight, at a multiple of 8; by the take they are the caller's until the
     // release.
-    unsafe { payload::own_lines(slot.payload(), 1) }
+    unsafe { payload::own_lines(slot.payload(), WORD) }
 }
 
 #[inline]
@@ -55,16 +58,24 @@ pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Sl
     }
 }
 
-/// And after it, for the lines that they share.
+/// And after it, for the lines that they share, but not the last one, if a later message is to lie there, too.
 #[inline(always)]
 pub(super) fn own_shared_lines(ring: &SharedRing, run: Run) {
-    let stride = ring.owns_shared_lines();
-    if stride > 0 {
-        run.pieces(ring.capacity()).for_each(|piece| {
-            // SAFETY: from the first payload of the piece to the end of its last slot, by way of payloads or what is between them, at multiples of 8: a
-            // line is a multiple of the stride, or there are no words between payloads. By the take all of it is the caller's until the release.
-            unsafe { own_apart(ring.slot(piece.first).payload(), piece.count as usize * stride) }
-        });
+    if ring.owns_shared_lines() {
+        run.pieces(ring.capacity()).for_each(|piece| own_shared_apart(ring, piece));
+    }
+}
+
+#[inline(never)]
+fn own_shared_apart(ring: &SharedRing, piece: Run) {
+    let (first, last) = (ring.slot(piece.first), ring.slot(piece.end() - 1));
+    let (from, to) = (first.payload().addr(), last.payload().addr());
+    let end = if ring.owns_line_with(last) { to + WORD } else { to - to % LINE };
+    if from < end {
+        // SAFETY: from the first payload of the piece to its last one's first word, within one lap. All that lies there, payloads and perhaps their words,
+        // is the caller's by the take until the release. A line is a multiple of what lies from one message to the next, so that a payload begins
+        // wherever something is written, or nothing lies there but payloads.
+        unsafe { payload::own_lines(first.payload(), end - from) }
     }
 }
 

@@ -10,7 +10,6 @@ use super::pace::Taken;
 use super::receiver::{bytes, is_sound, message};
 use super::short::{FIRST_POLLS, LOOKS_AT_ONCE};
 use crate::error::RecvError;
-use crate::participant::SharedRing;
 use crate::payload::Payload;
 use crate::ring::{Memory, ReceiveEnd, Run};
 use crate::sync::likely;
@@ -133,24 +132,19 @@ impl<T: ?Sized + Payload> Receiver<T> {
         (0..FIRST_POLLS).find_map(|_| end.front_at_polls(ring, LOOKS_AT_ONCE, |slot| is_sound::<T>(ring, slot)))
     }
 
-    /// An only receiver looks how many messages it may go on with, one by one, as far as pages are mapped.
+    /// An only receiver looks how many messages it may go on with one by one, as far as pages are mapped.
     fn look(&mut self) -> Option<u64> {
-        self.look_by(ReceiveEnd::look)
+        self.look_in_parts(self.link.ring.told_at_once())
     }
 
-    /// The same for slices, all that there are.
-    pub(super) fn look_at_all(&mut self) -> Option<u64> {
-        self.look_by(ReceiveEnd::look_at_all)
-    }
-
-    #[inline]
-    fn look_by(&mut self, look: impl FnOnce(&mut ReceiveEnd, &SharedRing, u64) -> Option<u64>) -> Option<u64> {
+    /// The same in parts of `chunk`, if that is given.
+    pub(super) fn look_in_parts(&mut self, chunk: Option<u64>) -> Option<u64> {
         if self.holds.get().is_some() || !self.link.is_here() {
             return None;
         }
         let Self { link, end, .. } = self;
         let Link { ring, mapped, .. } = &**link;
-        look(end.get_mut(), ring, mapped.end())
+        end.get_mut().look(ring, mapped.end(), chunk)
     }
 
     /// The next message, if it is known to be there, and all that is behind it. Small enough to become a part of its caller.

@@ -168,7 +168,7 @@ impl<T: Payload> Receiver<T> {
     /// Whether there are messages for a slice, or come within a first, short time of polling.
     #[inline(never)]
     fn slice_soon(&mut self, timeout: Duration) -> bool {
-        self.told_soon(timeout) > 0 && self.look_at_all().is_some_and(|found| found > 0)
+        self.told_soon(timeout) > 0 && self.look_in_parts(None).is_some_and(|found| found > 0)
     }
 }
 

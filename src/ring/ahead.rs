@@ -117,28 +117,27 @@ impl Ahead {
         (self.there, self.ended) = (run.first.wrapping_add(there), there < run.count);
     }
 
-    /// Where the message at `position` is there: how many an only receiver goes on with, one by one, from there on, within the window.
+    /// Where the message at `position` is there: how many an only receiver goes on with, from there on, within the window. Of a packed ring
+    /// tail tells all: then with no more than `chunk`, whose lines it asks for, if that is given.
     #[inline]
-    pub fn on_hand<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) -> u64 {
-        if self.packed {
-            let (known, most) = (self.on_hand_by_tail(window, position), memory.told_at_once());
-            if most < u64::MAX {
-                self.fetch_for(memory, position, most);
-            }
-            return known.min(most);
-        }
+    pub fn on_hand<M: Memory>(
+        &mut self,
+        memory: &M,
+        window: &Window,
+        position: u64,
+        ready: Word,
+        chunk: Option<u64>,
+    ) -> u64 {
         let left = window.left(position);
+        if self.packed {
+            let known = self.known(position, left).count;
+            self.ended = known < left;
+            let Some(chunk) = chunk else { return known };
+            self.fetch_for(memory, Run { first: position, count: known }, chunk);
+            return known.min(chunk);
+        }
         self.look_beyond(memory, window, position, ready);
         self.known(position, left.min(memory.at_once())).count
-    }
-
-    /// The same for one who takes many together from a packed ring, of which tail tells all: how many there are.
-    #[inline]
-    pub fn on_hand_by_tail(&mut self, window: &Window, position: u64) -> u64 {
-        let left = window.left(position);
-        let known = self.known(position, left).count;
-        self.ended = known < left;
-        known
     }
 
     /// Whether nothing seems to be there at `next`: it is not known, and the last look came to where nothing was.
@@ -148,7 +147,7 @@ impl Ahead {
     }
 
     /// Looks for more than is gone on with at once, and asks for the lines of all: those of the later ones come while the earlier ones are
-    /// read.
+    /// read. (By tail alone that reaches to where the sender writes, which is worth it where a line takes long to be written.)
     #[inline]
     fn look_beyond<M: Memory>(&mut self, memory: &M, window: &Window, position: u64, ready: Word) {
         let chunk = memory.at_once();
@@ -159,14 +158,14 @@ impl Ahead {
             self.there = found.map_or(self.there, Run::end);
             self.ended = found.is_none() && self.there >= self.fresh_from;
         }
-        self.fetch_for(memory, position, chunk);
+        self.fetch_for(memory, self.known(position, window.left(position)), chunk);
     }
 
-    /// Has the lines fetched of the `chunk` messages from `position` on, and of those after them, as far as they are there.
+    /// Has the lines fetched of the first `chunk` messages of `run`, which are there, and of as many after those.
     #[inline]
-    fn fetch_for<M: Memory>(&mut self, memory: &M, position: u64, chunk: u64) {
-        let to = self.there.min(position.saturating_add(2 * chunk));
-        let from = self.fetched.max(position);
+    fn fetch_for<M: Memory>(&mut self, memory: &M, run: Run, chunk: u64) {
+        let to = run.end().min(run.first.saturating_add(2 * chunk));
+        let from = self.fetched.max(run.first);
         if from < to {
             memory.fetch_to_take(Run { first: from, count: to - from });
             self.fetched = to;

@@ -225,25 +225,16 @@ impl ReceiveEnd {
         }
     }
 
-    /// Looks how many messages an only receiver may go on with so, before `end`. `None`: it may not, or is one of many; those look for
-    /// themselves.
+    /// Looks how many messages an only receiver may go on with so, before `end`, as [`SingleReceiver::look`]. `None`: it may not, or is one of
+    /// many; those look for themselves.
     #[inline]
-    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64, chunk: Option<u64>) -> Option<u64> {
         match self {
-            Self::Single(single) => single.look(memory, end),
+            Self::Single(single) => single.look(memory, end, chunk),
             Self::Multi(multi) => {
                 multi.set_limit(end);
                 None
             }
-        }
-    }
-
-    /// The same in a packed ring for one who takes many together, as [`SingleReceiver::look_at_all`].
-    #[inline]
-    pub fn look_at_all<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
-        match self {
-            Self::Single(single) => single.look_at_all(memory, end),
-            Self::Multi(_) => None,
         }
     }
 

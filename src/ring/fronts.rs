@@ -1,9 +1,7 @@
 //! Messages that the only receiver shows to the program where they lie. They stay its next ones until they are passed, or are kept; nothing
 //! is held meanwhile.
 
-use super::ahead::Ahead;
 use super::notes::{mark_delivered, note_delivered};
-use super::window::Window;
 use super::{Memory, Run, Sight, SingleReceiver, Slot, meaning};
 use crate::layout::word::Word;
 use crate::sync::{Ordering, likely};
@@ -65,27 +63,10 @@ impl SingleReceiver {
         memory.head().store(next, Ordering::Release);
     }
 
-    /// Looks how many messages there are, from the next one on, for the shortest ways, in a window as far as `end`. `None`: something is held
-    /// or comes again, or there is no window.
+    /// Looks how many messages there are, from the next one on, for the shortest ways, in a window as far as `end`. Those of a packed ring come in parts
+    /// of `chunk`, if that is given, for one who takes them one by one. `None`: something is held or comes again, or there is no window.
     #[inline]
-    pub fn look<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
-        self.look_by(memory, end, |ahead, window, position, ready| ahead.on_hand(memory, window, position, ready))
-    }
-
-    /// The same for all messages that tail tells of, where it tells all.
-    #[inline]
-    pub fn look_at_all<M: Memory>(&mut self, memory: &M, end: u64) -> Option<u64> {
-        debug_assert!(memory.is_packed());
-        self.look_by(memory, end, |ahead, window, position, _| ahead.on_hand_by_tail(window, position))
-    }
-
-    #[inline(always)]
-    fn look_by<M: Memory>(
-        &mut self,
-        memory: &M,
-        end: u64,
-        on_hand: impl FnOnce(&mut Ahead, &Window, u64, Word) -> u64,
-    ) -> Option<u64> {
+    pub fn look<M: Memory>(&mut self, memory: &M, end: u64, chunk: Option<u64>) -> Option<u64> {
         let position = self.next;
         if position != self.head || !self.open_window(memory, end) {
             return None;
@@ -95,7 +76,7 @@ impl SingleReceiver {
             return Some(0);
         }
         self.ahead.came(position);
-        let count = on_hand(&mut self.ahead, &self.window, position, ready);
+        let count = self.ahead.on_hand(memory, &self.window, position, ready, chunk);
         // Where there may be notes, tail alone makes nothing known.
         debug_assert_eq!(self.ahead.noted(Run { first: position, count }), None);
         self.sure = position.saturating_add(count);

@@ -139,11 +139,6 @@ pub trait Memory {
     fn at_once(&self) -> u64 {
         2
     }
-    /// The same where tail tells of messages that share lines: those of as many are asked for, and go on coming. `u64::MAX`: none is asked for.
-    #[inline]
-    fn told_at_once(&self) -> u64 {
-        2
-    }
     /// An only sender knows of no more free slots than these, so that it looks at head again after so many messages, to see how far behind the
     /// receiver is.
     #[inline]

@@ -293,41 +293,44 @@ fn owning_the_lines_of_a_message_leaves_it_as_it_is() {
 
 #[test]
 fn owning_the_line_of_several_values_leaves_them_as_they_are() {
-    fn values<const WORDS: usize>(packed: bool)
+    fn values<const WORDS: usize>(capacity: usize, packed: bool)
     where
         [u64; WORDS]: Payload,
     {
-        let options = Options::of(16).senders(Ends::Single).receivers(Ends::Single).packed(packed);
+        let options = Options::of(capacity).senders(Ends::Single).receivers(Ends::Single).packed(packed);
         let queue = Queue::<[u64; WORDS]>::in_memory(options).unwrap();
         let (mut tx, mut rx) = (queue.sender().unwrap(), queue.receiver().unwrap());
         rx.set_owning(true);
         let value = |number: u64| [number; WORDS].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut next = 0;
-        for round in 0..7 {
-            assert_eq!(tx.send_batch((next..next + 16).map(value)), Ok(16));
-            // Each way in turn, from another one in each lap, so that all come to the end of a line.
+        for round in 0..12 {
+            assert_eq!(tx.send_batch((next..next + capacity as u64).map(value)), Ok(capacity));
             let mut check = |found: &[u64; WORDS]| {
-                assert_eq!(*found, value(next), "packed: {packed}");
+                assert_eq!(*found, value(next), "capacity {capacity}, packed: {packed}");
                 next += 1;
             };
+            // Each way in turn, from another one in each lap.
             for way in (round..).take_while(|_| !queue.is_empty()) {
-                match way % 5 {
+                match way % 6 {
                     0 => check(&rx.recv_value().unwrap()),
                     1 => check(&rx.recv().unwrap()),
                     2 => rx.recv_with(&mut check).unwrap(),
                     3 => assert!(
                         rx.pull_slices_with(3, Duration::ZERO, |some| some.iter().for_each(&mut check)).unwrap() > 0
                     ),
-                    _ => assert!(rx.pull_some_with(3, Duration::ZERO, &mut check).unwrap() > 0),
+                    4 => assert!(rx.pull_some_with(3, Duration::ZERO, &mut check).unwrap() > 0),
+                    _ => rx.pull(2, Duration::ZERO).unwrap().iter().for_each(&mut check),
                 }
             }
         }
-        assert_eq!(next, 7 * 16);
+        assert_eq!(next, 12 * capacity as u64);
     }
-    for packed in [false, true] {
-        values::<1>(packed);
-        values::<3>(packed);
-        values::<6>(packed);
-        values::<8>(packed);
+    for (capacity, packed) in [1, 2, 16].into_iter().flat_map(|capacity| [(capacity, false), (capacity, true)]) {
+        values::<1>(capacity, packed);
+        values::<3>(capacity, packed);
+        values::<6>(capacity, packed);
+        values::<8>(capacity, packed);
+        values::<9>(capacity, packed);
+        values::<13>(capacity, packed);
     }
 }
