@@ -1,4 +1,4 @@
-//! Taking the cache lines of a message that has been read away from who has written them.
+//! Taking the cache lines of messages that have been read away from who has written them.
 
 use crate::layout::LINE;
 

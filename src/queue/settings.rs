@@ -27,9 +27,13 @@ impl<T: ?Sized + Payload> Receiver<T> {
         self.link.wait = wait;
     }
 
-    /// Whether it takes the cache lines of a message over from the processor that wrote them, before it releases it, by writing
-    /// one word of each as it stands, where a message has lines of its own (see [`Plan`](crate::Plan)). By default it does on processors
-    /// of AMD, and on others with single messages of one line (64 bytes) only.
+    /// Whether it takes the cache lines of messages over from the processor that wrote them, before it releases them, by writing
+    /// one word of each line as it stands. A line that several messages share, or a message and its state word, is taken over with the
+    /// last message on it, if there is one receiver only; many write those words anyway. (What lies where: [`Plan`](crate::Plan).)
+    ///
+    /// By default it does so with all lines on AMD's Zen 4. On AMD's other processors it does with those of messages that have lines of their own,
+    /// apart from a [packed](crate::Options::packed) queue's; on other makers' with single messages of one such line (64 bytes) only. `true` is
+    /// for all lines on any processor.
     ///
     /// A sender gets lines back faster so: on AMD's up to eight times as fast (`docs/PERFORMANCE.md`). Not worth it where messages are so
     /// large that few of their lines are still in the sender's own cache when they are read, and both processors share the next one: with
