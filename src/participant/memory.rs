@@ -110,9 +110,9 @@ impl SharedRing {
         self.owning.all_of_batches()
     }
 
-    /// The same for lines that messages share.
+    /// How many bytes lie from one message to the next where it is to own lines that messages share. 0: it is not.
     #[inline]
-    pub fn owns_shared_lines(&self) -> bool {
+    pub fn owns_shared_lines(&self) -> usize {
         self.owning.shared()
     }
 

@@ -65,10 +65,10 @@ impl Owning {
         address % LINE + self.shared >= LINE
     }
 
-    /// Whether lines are owned which messages share.
+    /// How many bytes lie from one message to the next where lines are owned which messages share. 0: none is.
     #[inline]
-    pub(super) fn shared(&self) -> bool {
-        self.shared > 0
+    pub(super) fn shared(&self) -> usize {
+        self.shared
     }
 }
 
@@ -117,9 +117,9 @@ mod tests {
             assert_eq!(Owning::all(&geometry(0, fixed_len, false, Ends::Single)), Owning::NONE);
             assert_eq!(Owning::all(&geometry(8, fixed_len, false, Ends::Multi)), Owning::NONE);
             let many = Owning::all(&geometry(64, fixed_len, false, Ends::Multi));
-            assert!(many.all_of(64) && many.all_of_batches() && !many.shared());
+            assert!(many.all_of(64) && many.all_of_batches() && many.shared() == 0);
         }
-        assert!(!Owning::NONE.all_of(0) && !Owning::NONE.shared() && (0..LINE).all(|at| !Owning::NONE.line_at(at)));
+        assert!(!Owning::NONE.all_of(0) && Owning::NONE.shared() == 0 && (0..LINE).all(|at| !Owning::NONE.line_at(at)));
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
             let geometry = geometry(max_len, true, packed, Ends::Single);
             let (all, some) = (Owning::all(&geometry), Owning::by_default(&geometry));
             assert!(
-                some == all || !some.all_of_batches() && !some.shared(),
+                some == all || !some.all_of_batches() && some.shared() == 0,
                 "{max_len} bytes, packed: {packed}: {some:?}"
             );
             assert!((0..=max_len as usize).all(|len| all.all_of(len) || !some.all_of(len)));

@@ -171,7 +171,7 @@ impl Shared {
             end.give_back(&self.ring, run, true);
             notify(&self.futex, &signals.not_empty.word, 1, Before::Nothing);
         } else {
-            own_lines_of_all(&self.ring, run);
+            own_lines_of_all(&self.ring, run, false);
             end.release(&self.ring, run);
             notify(&self.futex, &signals.not_full.word, 1, Before::Nothing);
         }

@@ -58,34 +58,28 @@ pub(super) fn own_lines_at_once<T: ?Sized + Payload>(ring: &SharedRing, slot: Sl
     }
 }
 
-/// And after it, for the lines that they share, but not the last one, if a later message is to lie there, too.
+/// And after it, for the lines that they share, up to the one on which the next message is to lie; `run` lies within one lap.
 #[inline(always)]
 pub(super) fn own_shared_lines(ring: &SharedRing, run: Run) {
-    if ring.owns_shared_lines() {
-        run.pieces(ring.capacity()).for_each(|piece| own_shared_apart(ring, piece));
+    let stride = ring.owns_shared_lines();
+    if stride > 0 {
+        let payload = ring.slot(run.first).payload();
+        let next = payload.addr() + run.count as usize * stride;
+        let len = (next - next % LINE).saturating_sub(payload.addr());
+        // SAFETY: before the line on which the next payload would begin, so within the slots of the run, which are the caller's by the take until the
+        // release. A line is a multiple of the stride, so that a payload begins wherever something is written, or nothing lies there but payloads.
+        unsafe { payload::own_lines(payload, len) }
     }
 }
 
-#[inline(never)]
-fn own_shared_apart(ring: &SharedRing, piece: Run) {
-    let (first, last) = (ring.slot(piece.first), ring.slot(piece.end() - 1));
-    let (from, to) = (first.payload().addr(), last.payload().addr());
-    let end = if ring.owns_line_with(last) { to + WORD } else { to - to % LINE };
-    if from < end {
-        // SAFETY: from the first payload of the piece to its last one's first word, within one lap. All that lies there, payloads and perhaps their words,
-        // is the caller's by the take until the release. A line is a multiple of what lies from one message to the next, so that a payload begins
-        // wherever something is written, or nothing lies there but payloads.
-        unsafe { payload::own_lines(first.payload(), end - from) }
-    }
-}
-
-/// All of these for all messages of a run.
+/// Both for all messages of a run; but shared lines not for a receiver that is `behind`: to own them costs it more than its sender, which has to wait for
+/// it anyway.
 #[inline]
-pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run) {
+pub(super) fn own_lines_of_all(ring: &SharedRing, run: Run, behind: bool) {
     if ring.owns_lines_of_batches() {
         run.positions().for_each(|position| own(ring, ring.slot(position)));
-    } else {
-        own_shared_lines(ring, run);
+    } else if !behind {
+        run.pieces(ring.capacity()).for_each(|piece| own_shared_lines(ring, piece));
     }
 }
 

@@ -134,7 +134,7 @@ impl<'r> Fronts<'r> {
         }
         // From here on nothing panics.
         let Self { link, end, .. } = &mut fronts;
-        if count > 0 && link.is_here() {
+        if count > 0 && link.is_here() && !end.is_behind() {
             own_shared_lines(ring, Run { first, count });
         }
         release(link, end, count, bytes);

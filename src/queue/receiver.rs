@@ -357,8 +357,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// Frees slots, without counting their messages as pulled.
     #[inline]
     pub(super) fn free(&self, run: Run) {
-        own_lines_of_all(&self.link.ring, run);
-        self.end.borrow_mut().release(&self.link.ring, run);
+        let mut end = self.end.borrow_mut();
+        own_lines_of_all(&self.link.ring, run, end.is_behind());
+        end.release(&self.link.ring, run);
+        drop(end);
         self.let_go(run.count);
         self.link.wake_for_taken(run.count);
     }

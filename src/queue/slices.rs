@@ -198,7 +198,7 @@ impl<'r> FrontRun<'r> {
         // From here on nothing panics.
         let Self { link, end, .. } = &mut front;
         if link.is_here() {
-            own_lines_of_all(ring, run);
+            own_lines_of_all(ring, run, end.is_behind());
         }
         release(link, end, run.count, run.count * size_of::<T>() as u64);
         forget(front);

@@ -17,6 +17,8 @@ pub struct Ahead {
     there: u64,
     /// What tail said when it was last looked at.
     told: u64,
+    /// More than half of what the ring holds was there then.
+    behind: bool,
     /// The lines of messages below it have been asked for.
     fetched: u64,
     /// No receiver has touched a word from here on: no slot is skipped, no delivery is counted.
@@ -32,7 +34,7 @@ impl Ahead {
     /// came, since one that left, or joined and died, has lowered it.
     pub fn at_join<M: Memory>(memory: &M) -> Self {
         let fresh_from = if memory.in_order() { committed_to(memory, read_cursor(memory.tail())) } else { u64::MAX };
-        Self { there: 0, told: 0, fetched: 0, fresh_from, ended: true, packed: memory.is_packed() }
+        Self { there: 0, told: 0, behind: false, fetched: 0, fresh_from, ended: true, packed: memory.is_packed() }
     }
 
     /// Words of positions below `end` have been touched.
@@ -180,9 +182,16 @@ impl Ahead {
             // Relaxed: a hint; its last message's word is looked at. Acquire: take, pairs with commit, where tail itself commits.
             let order = if memory.is_packed() { Ordering::Acquire } else { Ordering::Relaxed };
             self.told = memory.tail().load(order);
+            self.behind = self.told.saturating_sub(next) > memory.capacity() / 2;
             self.check_told(memory, next);
         }
         self.told.saturating_sub(next)
+    }
+
+    /// Whether its receiver is slower than the sender: most of the ring waited when tail was last looked at.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.behind
     }
 
     /// The same, and what tail does not tell yet.

@@ -238,6 +238,12 @@ impl ReceiveEnd {
         }
     }
 
+    /// Whether this is an only receiver that takes many at once and is slower than its sender.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Single(single) if single.ahead.is_behind())
+    }
+
     /// Whether this is an only receiver that has come to the heels of its sender; see [`SingleReceiver::has_caught_up`].
     #[inline]
     pub fn has_caught_up(&self) -> bool {
