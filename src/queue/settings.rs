@@ -33,7 +33,7 @@ impl<T: ?Sized + Payload> Receiver<T> {
     ///
     /// By default it does so with all lines on AMD's Zen 4. On AMD's other processors it does with those of messages that have lines of their own,
     /// apart from a [packed](crate::Options::packed) queue's; on other makers' with single messages of one such line (64 bytes) only. `true` is
-    /// for all lines on any processor.
+    /// for all lines on any processor. (Shared lines of batches it leaves to a sender that is faster than it is.)
     ///
     /// A sender gets lines back faster so: on AMD's up to eight times as fast (`docs/PERFORMANCE.md`). Not worth it where messages are so
     /// large that few of their lines are still in the sender's own cache when they are read, and both processors share the next one: with
