@@ -12,11 +12,12 @@ const TINY: usize = 48;
 const WORD: usize = size_of::<u64>();
 
 /// Has this processor own the lines of the message of `len` bytes in `slot`, which the caller has taken and nobody reads any more,
-/// as far as that is wanted: all of them, or the line that it shares with others, if it is the last one there.
+/// as far as that is wanted: all of them, or the line that it shares with others, if it is the last one there and in a stream, of which `more` is known to
+/// be there. Where each message is waited for, the owning would hold up the release.
 #[inline(always)]
-pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>, len: usize) {
+pub(super) fn own_lines<T: ?Sized + Payload>(ring: &SharedRing, slot: Slot<'_>, len: usize, more: bool) {
     debug_assert!(len <= ring.max_len());
-    if ring.owns_line_with(slot) {
+    if more && ring.owns_line_with(slot) {
         own_line(slot);
     } else if !is_tiny::<T>() && ring.owns_lines(len) {
         // SAFETY: `len` bytes from `payload` on lie within the slot, whose payload begins and ends at multiples of 8; by the take

@@ -195,7 +195,7 @@ impl<'r> Front<'r> {
         // From here on nothing panics.
         let Self { link, end, position } = &mut self;
         if likely(link.is_here()) {
-            own_lines::<T>(&link.ring, slot, len);
+            own_lines::<T>(&link.ring, slot, len, end.knows_of_more());
             end.pass_front(&link.ring, *position);
             link.note_pulled(1, len as u64);
             link.wake_for_taken(1);

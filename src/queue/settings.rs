@@ -31,9 +31,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
     /// one word of each line as it stands. A line that several messages share, or a message and its state word, is taken over with the
     /// last message on it, if there is one receiver only; many write those words anyway. (What lies where: [`Plan`](crate::Plan).)
     ///
-    /// By default it does so with all lines on AMD's Zen 4. On AMD's other processors it does with those of messages that have lines of their own,
-    /// apart from a [packed](crate::Options::packed) queue's; on other makers' with single messages of one such line (64 bytes) only. `true` is
-    /// for all lines on any processor. (Shared lines of batches it leaves to a sender that is faster than it is.)
+    /// By default it does so, on AMD's processors, with the lines of messages that have lines of their own, apart from a [packed](crate::Options::packed)
+    /// queue's; on Zen 4 with those and with shared ones, too, where all messages take no more than 1 MiB; and on other makers' with single messages of one
+    /// line of their own (64 bytes) only. `true` is for all lines on any processor. Shared lines are taken over in a stream only: one by one
+    /// while 16 more messages are known to be there, in batches unless the sender is the faster one.
     ///
     /// A sender gets lines back faster so: on AMD's up to eight times as fast (`docs/PERFORMANCE.md`). Not worth it where messages are so
     /// large that few of their lines are still in the sender's own cache when they are read, and both processors share the next one: with

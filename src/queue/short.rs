@@ -123,7 +123,8 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let ring = &self.link.ring;
         let slot = ring.slot(position);
         let len = ring.len(slot);
-        own_lines::<T>(ring, slot, len);
+        let more = self.end.try_borrow().is_ok_and(|end| end.knows_of_more());
+        own_lines::<T>(ring, slot, len, more);
         let in_turn = self.holds.get().is_none()
             && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
         if in_turn {
@@ -172,13 +173,14 @@ impl<T: ?Sized + Payload> Receiver<T> {
     fn pass_at_once(&mut self, copy: impl FnOnce(&[u8])) -> bool {
         let Self { link, end, holds, .. } = self;
         let ring = &link.ring;
-        let mut len = 0;
+        let end = end.get_mut();
+        let (mut len, more) = (0, end.knows_of_more());
         let may = |slot| link.is_here() && holds.get().is_none() && is_sound::<T>(ring, slot);
-        let passed = end.get_mut().pass_at_once(ring, may, |slot| {
+        let passed = end.pass_at_once(ring, may, |slot| {
             let bytes = bytes::<T>(ring, slot);
             len = bytes.len();
             copy(bytes);
-            own_lines::<T>(ring, slot, len);
+            own_lines::<T>(ring, slot, len, more);
         });
         if passed {
             self.note_passed(len as u64);

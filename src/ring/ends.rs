@@ -2,6 +2,9 @@
 
 use super::{Blocked, Memory, MultiReceiver, MultiSender, Run, SingleReceiver, SingleSender};
 
+/// So many messages behind the next one make a stream.
+const STREAM: u64 = 16;
+
 /// A sender's side of the ring.
 #[derive(Debug)]
 pub enum SendEnd {
@@ -236,6 +239,12 @@ impl ReceiveEnd {
                 None
             }
         }
+    }
+
+    /// Whether this is an only receiver that knows of many a message behind its next one: it reads a stream, and not at its sender's heels.
+    #[inline(always)]
+    pub fn knows_of_more(&self) -> bool {
+        matches!(self, Self::Single(single) if single.ahead.knows(single.next.wrapping_add(STREAM)))
     }
 
     /// Whether this is an only receiver that takes many at once and is slower than its sender.
