@@ -205,7 +205,8 @@ fn a_receiver_owns_lines_that_senders_write_to() {
         [u64; WORDS]: Payload,
     {
         let each = 30 * u64::from(EACH) / u64::from(count(senders));
-        let options = Options::of(16).senders(senders).receivers(Ends::Single).packed(packed);
+        // More than the messages that make a stream: fewer than these are not owned one by one.
+        let options = Options::of(64).senders(senders).receivers(Ends::Single).packed(packed);
         let queue = Queue::<[u64; WORDS]>::in_memory(options).expect("a new queue");
         thread::scope(|scope| {
             let (all, queue) = (u64::from(count(senders)), &queue);
@@ -224,6 +225,11 @@ fn a_receiver_owns_lines_that_senders_write_to() {
                     next[sender as usize] += 1;
                 };
                 rx.recv_value_timeout(LONG).expect("it is open").iter().for_each(&mut expect);
+                // A stream.
+                for _ in 0..40 {
+                    rx.try_recv_value().expect("it is open").iter().for_each(&mut expect);
+                    rx.try_recv_with(&mut expect).expect("it is open");
+                }
                 rx.pull_slices_with(3, Duration::ZERO, |some| some.iter().for_each(&mut expect)).expect("it is open");
                 rx.pull_some_with(3, Duration::ZERO, &mut expect).expect("it is open");
                 rx.try_recv_with(&mut expect).expect("it is open");

@@ -123,10 +123,10 @@ impl<T: ?Sized + Payload> Receiver<T> {
         let ring = &self.link.ring;
         let slot = ring.slot(position);
         let len = ring.len(slot);
-        let more = self.end.try_borrow().is_ok_and(|end| end.knows_of_more());
-        own_lines::<T>(ring, slot, len, more);
-        let in_turn = self.holds.get().is_none()
-            && self.end.try_borrow_mut().is_ok_and(|mut end| end.release_one(ring, position));
+        let in_turn = self.end.try_borrow_mut().is_ok_and(|mut end| {
+            own_lines::<T>(ring, slot, len, end.knows_of_more());
+            self.holds.get().is_none() && end.release_one(ring, position)
+        });
         if in_turn {
             self.held.set(self.held.get() - 1);
         } else {

@@ -325,7 +325,7 @@ fn owning_the_line_of_several_values_leaves_them_as_they_are() {
         }
         assert_eq!(next, 12 * capacity as u64);
     }
-    for (capacity, packed) in [1, 2, 16].into_iter().flat_map(|capacity| [(capacity, false), (capacity, true)]) {
+    for (capacity, packed) in [1, 2, 16, 64].into_iter().flat_map(|capacity| [(capacity, false), (capacity, true)]) {
         values::<1>(capacity, packed);
         values::<3>(capacity, packed);
         values::<6>(capacity, packed);
